@@ -1,0 +1,22 @@
+export type {
+  Blocker,
+  HealthConfig,
+  ImageRef,
+  Me,
+  Note,
+  Operation,
+  OperationErrorView,
+  OperationStep,
+  OperatorGuide,
+  Problem,
+  Readiness,
+  RestorePlan,
+  Snapshot,
+  StepProgress,
+  SystemInfo,
+  VolumeConfig,
+  Workload,
+  WorkloadConfig,
+  WorkloadStatus,
+} from './api.ts';
+export type { Manifest, ManifestVolume } from './manifest.ts';
