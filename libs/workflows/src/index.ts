@@ -1,1 +1,1 @@
-export {};
+export type { ErrorView, OperationInput, OperationView, StepView } from './operation-types.ts';

@@ -1,0 +1,71 @@
+import type {
+  ErrorParams,
+  OperationKind,
+  OperationState,
+  OperatorGuide,
+  SituationApp,
+  SituationData,
+  StepProgress,
+  StepState,
+} from '@tiny-forge/contracts/domain';
+
+/** Full input of one operation: what the row stores, the lane queues and the workflow gets. Ids only, no secrets, no env. */
+export interface OperationInput {
+  readonly installation: string;
+  readonly operationId: string;
+  readonly kind: OperationKind;
+  readonly workloadId: string;
+  readonly hostId: string;
+  readonly snapshotId: string | null;
+  readonly requestedBy: string;
+  /** Seconds a failed step waits for a person; 0 = undo at once. */
+  readonly operatorWaitSeconds: number;
+  readonly options: {
+    /** restore: the plan hash that was confirmed; null: none given. */
+    readonly planHash?: string | null;
+    readonly safety?: 'snapshot' | 'keep-old-tree';
+    /** snapshot */
+    readonly quiesce?: 'pause' | 'stop' | 'none';
+    /** delete */
+    readonly deleteData?: boolean;
+    /** recover: the operation whose open journal it ends. */
+    readonly recovers?: string;
+    readonly recheckAccept?: 'as-is' | null;
+  };
+}
+
+export interface StepView {
+  readonly name: string;
+  readonly state: StepState;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly attempts: number;
+  readonly maxAttempts: number;
+  readonly nextAttemptAt?: string;
+  readonly detail: string | null;
+  readonly progress?: StepProgress;
+}
+
+export interface ErrorView {
+  readonly code: string;
+  readonly params: ErrorParams;
+  readonly detail: string;
+  readonly state: string;
+  readonly next: string;
+}
+
+/** What the workflow tells the world of an operation; stored whole with each `record`, so that readers never guess. */
+export interface OperationView {
+  readonly state: OperationState;
+  readonly steps: readonly StepView[];
+  readonly error?: ErrorView;
+  readonly situation: { readonly app: SituationApp; readonly data: SituationData; readonly since: string };
+  readonly waitingUntil?: string;
+  readonly downtime?: { readonly from: string; readonly to: string | null };
+  readonly undo?: { readonly until: string; readonly snapshotId: string };
+  readonly operatorGuide?: OperatorGuide;
+  /** Whether `swap` was scheduled: abort is then PAST_DECISION until WAITING. */
+  readonly pastDecision: boolean;
+  /** Whether anything had an effect yet: decides FAILED or CANCELLED against ROLLED_BACK. */
+  readonly hadEffect: boolean;
+}
