@@ -340,7 +340,7 @@ const catalogue = {
   SAFETY_NOT_SUPPORTED: {
     kind: 'invalid',
     title: 'Not supported yet',
-    detail: 'safety "keep-old-tree" is not available in this version.',
+    detail: 'Keeping the old tree is not available in this version.',
     next: 'Leave safety out, or send "snapshot".',
   },
   QUIESCE_NONE: {

@@ -122,11 +122,11 @@ export function parseSettings(env: Env, defaultDataDir: string): Settings {
     }
     return Number(value);
   };
-  const absolute = (name: string, value: string): string => {
+  const absolute = (name: string, value: string, whole = value): string => {
     const parts = value.split('/').slice(1);
     const trimmed = value.length > 1 ? value.replace(/\/+$/, '') : value;
     if (!value.startsWith('/') || parts.includes('..') || parts.includes('.') || value.includes('\0')) {
-      throw bad(name, value, 'an absolute path without . and ..');
+      throw bad(name, whole, 'an absolute path without . and ..');
     }
     return trimmed === '' ? '/' : trimmed;
   };
@@ -160,7 +160,7 @@ export function parseSettings(env: Env, defaultDataDir: string): Settings {
         : roots
             .split(':')
             .filter((root) => root !== '')
-            .map((root) => absolute('TINY_FORGE_ALLOWED_ROOTS', root)),
+            .map((root) => absolute('TINY_FORGE_ALLOWED_ROOTS', root, roots)),
     operatorWaitSeconds: integer('TINY_FORGE_OPERATOR_WAIT_SECONDS', 0, 604_800, 300),
     role: oneOf<Role>('TINY_FORGE_ROLE', ['all', 'api', 'control', 'host'], 'all'),
     codec: oneOf('TINY_FORGE_CODEC', ['zstd', 'gzip'], 'zstd'),
