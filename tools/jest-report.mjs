@@ -9,7 +9,9 @@ export default class JestReport {
   }
 
   onRunComplete(_contexts, results) {
-    const brokenSuites = results.testResults.filter((suite) => suite.testExecError && suite.numFailingTests === 0).length;
+    const brokenSuites = results.testResults.filter(
+      (suite) => suite.testExecError && suite.numFailingTests === 0,
+    ).length;
     const report = {
       project: this.project,
       passed: results.numPassedTests,

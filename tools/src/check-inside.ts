@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { checkout } from '../bootstrap.mjs';
+import { ensureCgroups } from './cgroups.ts';
+import { thisMachine } from './commands.ts';
+import { planDockerd, startDockerd, type DockerdRecord } from './dockerd.ts';
+import { stopProcess } from './process-identity.ts';
+import { reportFailure, terminal } from './terminal.ts';
+import { listProjects } from './workspace.ts';
+
+/**
+ * The part of `npm test` that runs in the room: network, Docker daemon, then the tasks. Resolves with the exit code.
+ * @param args the room's folder where a daemon of the tests' own is wanted, then `--skip-nx-cache` or nothing
+ */
+export async function runCheckInside(args: readonly string[]): Promise<number> {
+  const folder = args.find((arg) => path.isAbsolute(arg));
+  let docker: DockerdRecord | null = null;
+  try {
+    if (folder !== undefined) {
+      docker = await startTestDocker(folder);
+      process.env['DOCKER_HOST'] = `unix://${docker.socket}`;
+    }
+    const uncached = args.includes('--skip-nx-cache') || process.env['CI'] === 'true';
+    return await runTasks(uncached ? ['--skip-nx-cache'] : []);
+  } catch (error) {
+    reportFailure('The tests did not start', error, 'npm test');
+    return 1;
+  } finally {
+    if (docker !== null) await stopProcess(docker, 'SIGTERM', 20_000);
+  }
+}
+
+async function startTestDocker(folder: string): Promise<DockerdRecord> {
+  const machine = thisMachine();
+  const busybox = process.env['BUSYBOX_PATH'] ?? 'busybox';
+  await machine.run(busybox, ['ip', 'link', 'set', 'lo', 'up']);
+  // A containerd of the machine's would start the tests' containers outside of this room.
+  if (fs.existsSync('/run/containerd')) await machine.run('mount', ['-t', 'tmpfs', 'tmpfs', '/run/containerd']);
+  await ensureCgroups(machine);
+  const dockerd = machine.which('dockerd');
+  if (dockerd === null) throw new Error('dockerd was there a moment ago');
+  const plan = { ...planDockerd(folder, folder), liveRestore: false };
+  const { record, notes } = await startDockerd(dockerd, plan, machine.which('iptables-legacy'));
+  for (const note of notes) terminal.say('docker', note);
+  return record;
+}
+
+/**
+ * Libraries and plugins two at a time; then apps one at a time: their tests start servers, kill them and watch the clock.
+ * The browser tests come last, on what was built.
+ */
+async function runTasks(flags: readonly string[]): Promise<number> {
+  const projects = listProjects(checkout);
+  const names = (script: string, isApp: boolean): string[] =>
+    projects
+      .filter((project) => project.scripts.has(script) && project.folder.startsWith('apps/') === isApp)
+      .map(({ name }) => name);
+  const phases: readonly (readonly string[])[] = [
+    ['-t', 'test', '--parallel=2', '-p', ...names('test', false)],
+    ['-t', 'build', '--parallel=2'],
+    ['-t', 'test', '--parallel=1', '-p', ...names('test', true)],
+    ['-t', 'e2e', '--parallel=1', '-p', ...names('e2e', true)],
+  ];
+  let worst = 0;
+  for (const phase of phases) {
+    if (phase.at(-1) === '-p') continue;
+    const cache = phase.includes('build') ? [] : flags;
+    worst = Math.max(worst, await runNx([...phase, ...cache]));
+  }
+  return worst;
+}
+
+function runNx(args: readonly string[]): Promise<number> {
+  const nx = path.join(checkout, 'node_modules', '.bin', 'nx');
+  return new Promise((resolve, reject) => {
+    const child = spawn(nx, ['run-many', '--outputStyle=static', '--nxBail=false', ...args], {
+      cwd: checkout,
+      env: { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false' },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}

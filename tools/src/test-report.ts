@@ -1,0 +1,96 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Project } from './workspace.ts';
+
+/** What one kind of tests of one project came to. */
+export interface ReportRow {
+  readonly project: string;
+  /** Below the checkout. */
+  readonly file: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Why this row makes the run fail although it counts no failed test, null when it does not. */
+  readonly problem: string | null;
+}
+
+export interface Summary {
+  readonly rows: readonly ReportRow[];
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Whether the run may be called good. */
+  readonly good: boolean;
+}
+
+/** A script of a project's package.json and the report that it has to leave behind. */
+const KINDS = [
+  { script: 'test', report: path.join('reports', 'jest.json') },
+  { script: 'e2e', report: path.join('reports', 'e2e.json') },
+] as const;
+
+/** Reports that must be there after a run of all tests. */
+export function expectedReports(projects: readonly Project[]): { readonly project: string; readonly file: string }[] {
+  return projects.flatMap(({ name, folder, scripts }) =>
+    KINDS.filter(({ script }) => scripts.has(script)).map(({ report }) => ({
+      project: name,
+      file: path.join(folder, report),
+    })),
+  );
+}
+
+/** Removes reports of earlier runs: a project that dies before it writes one must not be counted by its last success. */
+export function deleteReports(root: string, projects: readonly Project[]): void {
+  for (const { file } of expectedReports(projects)) fs.rmSync(path.join(root, file), { force: true });
+}
+
+/** Reads every expected report. One that is missing, unreadable or counts nothing makes the run fail. */
+export function summarize(root: string, projects: readonly Project[]): Summary {
+  const rows = expectedReports(projects).map(({ project, file }) => readRow(root, project, file));
+  const sum = (of: (row: ReportRow) => number): number => rows.reduce((total, row) => total + of(row), 0);
+  const [passed, failed, skipped] = [sum((row) => row.passed), sum((row) => row.failed), sum((row) => row.skipped)];
+  return {
+    rows,
+    passed,
+    failed,
+    skipped,
+    good: failed === 0 && passed > 0 && rows.every((row) => row.problem === null),
+  };
+}
+
+function readRow(root: string, project: string, file: string): ReportRow {
+  const none = { project, file, passed: 0, failed: 0, skipped: 0 };
+  let report: Partial<Record<'passed' | 'failed' | 'skipped', unknown>>;
+  try {
+    report = JSON.parse(fs.readFileSync(path.join(root, file), 'utf8')) as typeof report;
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return { ...none, problem: isMissing ? 'no report: it ended before its tests did' : 'the report cannot be read' };
+  }
+  const { passed, failed, skipped } = report;
+  if (!isCount(passed) || !isCount(failed) || !isCount(skipped))
+    return { ...none, problem: 'the report cannot be read' };
+  return { project, file, passed, failed, skipped, problem: passed + failed === 0 ? 'no test ran' : null };
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** The table of all projects, one line each. */
+export function formatSummary({ rows }: Summary): string {
+  const label = ({ project, file }: ReportRow): string =>
+    project.replace(/^@tiny-forge\//, '') + (file.endsWith('e2e.json') ? ' (browser)' : '');
+  const width = Math.max(...rows.map((row) => label(row).length), 8);
+  const cell = (value: number | string): string => String(value).padStart(8);
+  return [
+    `  ${'project'.padEnd(width)}${cell('passed')}${cell('failed')}${cell('skipped')}`,
+    ...rows.map(
+      (row) =>
+        `  ${label(row).padEnd(width)}${cell(row.passed)}${cell(row.failed)}${cell(row.skipped)}${row.problem === null ? '' : `   ${row.problem}`}`,
+    ),
+  ].join('\n');
+}
+
+/** The closing line. */
+export function closingLine({ passed, failed, skipped }: Summary): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}

@@ -1,0 +1,3 @@
+import { runUp } from './src/up.ts';
+
+process.exit(await runUp(process.argv.slice(2)));
