@@ -1,1 +1,19 @@
-export {};
+export { escapeName } from './byte-string.ts';
+export { type Codec } from './codec.ts';
+export {
+  createArchive,
+  type CapturedVolume,
+  type CreateArchiveOptions,
+  type CreatedArchive,
+} from './create-archive.ts';
+export { type EntryType } from './entry.ts';
+export { extractVolumes, type ExtractVolumesOptions, type ExtractedVolume } from './extract-volumes.ts';
+export { loadOrCreateKey } from './installation-key.ts';
+export { type LinkTier } from './link-policy.ts';
+export { type TreeMeasure } from './measure-task.ts';
+export { type Note, type NoteCode } from './note.ts';
+export { readEntries, readIndex, type ArchiveEntry, type ArchiveIndex } from './read-index.ts';
+export { type TreeIdentity } from './remove-task.ts';
+export { type SpaceRule } from './space-watch.ts';
+export { measureTree, removeTree, type MeasureTreeOptions, type RemoveTreeOptions } from './trees.ts';
+export { verifyArchive, type VerifiedArchive, type VerifyArchiveOptions } from './verify-archive.ts';

@@ -1,0 +1,54 @@
+import {
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
+  lchownSync,
+  lstatSync,
+  lutimesSync,
+  type BigIntStats,
+} from 'node:fs';
+import { escapePath } from './byte-string.ts';
+import type { IndexEntry } from './entry.ts';
+import { Refusal } from './refusal.ts';
+
+/** Floor to microseconds: libuv rounds `.999999999` up into the next second (nodejs/node#50859). */
+function seconds(entry: IndexEntry): number {
+  return entry.mtimeSec + Math.floor(entry.mtimeNs / 1000) / 1e6;
+}
+
+function microseconds(entry: IndexEntry): bigint {
+  return BigInt(entry.mtimeSec) * 1_000_000n + BigInt(Math.floor(entry.mtimeNs / 1000));
+}
+
+/** Owner, then mode (chown clears the setuid bit), then time; then reads all of it back from the same descriptor. */
+export function applyMetadata(fd: number, entry: IndexEntry): BigIntStats {
+  fchownSync(fd, entry.uid, entry.gid);
+  fchmodSync(fd, entry.mode);
+  futimesSync(fd, seconds(entry), seconds(entry));
+  const stat = fstatSync(fd, { bigint: true });
+  checkKept(stat, entry);
+  if ((Number(stat.mode) & 0o7777) !== entry.mode) throw lost(entry, 'mode');
+  return stat;
+}
+
+export function applySymlinkMetadata(path: Buffer, entry: IndexEntry): void {
+  lchownSync(path, entry.uid, entry.gid);
+  lutimesSync(path, seconds(entry), seconds(entry));
+  checkKept(lstatSync(path, { bigint: true }), entry);
+}
+
+function checkKept(stat: BigIntStats, entry: IndexEntry): void {
+  if (Number(stat.uid) !== entry.uid || Number(stat.gid) !== entry.gid) throw lost(entry, 'owner');
+  const off = stat.mtimeNs / 1000n - microseconds(entry);
+  // A double of seconds holds a microsecond only up to 2^53 of them; one microsecond below is as close as the call gets.
+  if (off > 1n || off < -1n) throw lost(entry, 'mtime');
+}
+
+function lost(entry: IndexEntry, what: string): Refusal {
+  return new Refusal('IO_ERROR', `The file system did not keep the ${what} of an entry`, {
+    rule: 'FIDELITY',
+    entry: escapePath(entry.path),
+    what,
+  });
+}

@@ -1,0 +1,134 @@
+import { hash } from 'node:crypto';
+import { fstatSync, readSync } from 'node:fs';
+import {
+  decodeTable,
+  decodeTrailer,
+  trailerLength,
+  type ArchiveTable,
+  type Frame,
+  type Segment,
+} from './archive-table.ts';
+import { hiddenLength, inflateFrame, unwrapHidden, type Codec } from './codec.ts';
+import type { IndexEntry } from './entry.ts';
+import { decodeIndexBlock } from './index-block.ts';
+import { damaged } from './refusal.ts';
+
+/** Reads exactly `length` bytes or refuses: a file that ends early is damaged. */
+export function readExactly(fd: number, length: number, position: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  while (at < length) {
+    const got = readSync(fd, bytes, at, length - at, position + at);
+    if (got === 0) throw damaged('TRUNCATED', 'The archive file ends too early', { offset: position + at });
+    at += got;
+  }
+  return bytes;
+}
+
+function codecOf(fd: number): Codec {
+  const magic = readExactly(fd, 4, 0).readUInt32LE(0);
+  if (magic === 0xfd2fb528) return 'zstd';
+  if ((magic & 0xffffff) === 0x088b1f) return 'gzip';
+  throw damaged('MAGIC', 'The file begins neither with a zstd frame nor with a gzip member', { offset: 0 });
+}
+
+/** The table of an archive, its HMAC verified; every other byte of the file is covered by a hash in it. */
+export function readTable(fd: number, key: Buffer): Buffer {
+  const stat = fstatSync(fd);
+  if (!stat.isFile()) throw damaged('MAGIC', 'The archive is not a regular file');
+  const codec = codecOf(fd);
+  const length = trailerLength(codec);
+  if (stat.size < length) throw damaged('TRUNCATED', 'The file is shorter than a trailer', { offset: stat.size });
+  const trailerOffset = stat.size - length;
+  const trailer = decodeTrailer(readExactly(fd, length, trailerOffset), codec, key);
+  const tableLength = hiddenLength(trailer.tableBytes, codec);
+  if (trailer.tableOffset + tableLength !== trailerOffset) {
+    throw damaged('TRAILER', 'The trailer names a wrong place of the table', { offset: trailerOffset });
+  }
+  const payload = unwrapHidden(readExactly(fd, tableLength, trailer.tableOffset), codec);
+  if (!hash('sha256', payload, 'buffer').equals(trailer.tableSha256)) {
+    throw damaged('TABLE', 'The hash of the table does not match', { offset: trailer.tableOffset });
+  }
+  const table = decodeTable(payload);
+  const packed = table.segments.reduce((sum, segment) => sum + packedBytes(segment), 0);
+  if (table.codec !== codec || packed !== trailer.tableOffset) {
+    throw damaged('TABLE', 'The table does not describe this file', { offset: trailer.tableOffset });
+  }
+  return payload;
+}
+
+export function packedBytes(segment: Segment): number {
+  return segment.frames.reduce((sum, frame) => sum + frame.packedBytes, segment.indexBytes);
+}
+
+/** Reads segments of a file whose table is authentic. Every byte is hashed before anything is made of it. */
+export class ArchiveReader {
+  readonly table: ArchiveTable;
+  #fd: number;
+  #offsets: Float64Array;
+  #rawOffsets: Float64Array;
+
+  constructor(fd: number, tablePayload: Buffer) {
+    this.#fd = fd;
+    this.table = decodeTable(tablePayload);
+    const { segments } = this.table;
+    this.#offsets = new Float64Array(segments.length);
+    this.#rawOffsets = new Float64Array(segments.length);
+    let offset = 0;
+    let raw = 0;
+    for (const [i, segment] of segments.entries()) {
+      this.#offsets[i] = offset;
+      this.#rawOffsets[i] = raw;
+      offset += packedBytes(segment);
+      raw += segment.frames.reduce((sum, frame) => sum + frame.rawBytes, 0);
+    }
+  }
+
+  segment(index: number): Segment {
+    const segment = this.table.segments[index];
+    if (segment === undefined) throw new RangeError('no such segment');
+    return segment;
+  }
+
+  /** Offset in the tar stream. */
+  rawOffset(index: number): number {
+    return this.#rawOffsets[index] ?? 0;
+  }
+
+  index(index: number): IndexEntry[] {
+    const segment = this.segment(index);
+    const offset = this.#offset(index) + packedBytes(segment) - segment.indexBytes;
+    const container = readExactly(this.#fd, segment.indexBytes, offset);
+    if (!hash('sha256', container, 'buffer').equals(segment.indexSha256)) {
+      throw damaged('INDEX', 'The hash of an index block does not match', { offset });
+    }
+    const entries = decodeIndexBlock(container, this.table.codec);
+    const content = entries.reduce((sum, entry) => sum + entry.size, 0);
+    if (entries.length !== segment.entries || content !== segment.contentBytes) {
+      throw damaged('INDEX', 'An index block contradicts the table', { offset });
+    }
+    return entries;
+  }
+
+  /** The packed frames of a segment in order, each compared with its hash. */
+  *packed(index: number): Generator<{ frame: Frame; packed: Buffer; offset: number }, void, void> {
+    let offset = this.#offset(index);
+    for (const frame of this.segment(index).frames) {
+      const packed = readExactly(this.#fd, frame.packedBytes, offset);
+      if (!hash('sha256', packed, 'buffer').equals(frame.sha256)) {
+        throw damaged('FRAME', 'The hash of a frame does not match', { offset });
+      }
+      yield { frame, packed, offset };
+      offset += frame.packedBytes;
+    }
+  }
+
+  /** The tar bytes of a segment, frame by frame. */
+  *raw(index: number): Generator<Buffer, void, void> {
+    for (const { frame, packed } of this.packed(index)) yield inflateFrame(packed, this.table.codec, frame.rawBytes);
+  }
+
+  #offset(index: number): number {
+    return this.#offsets[index] ?? 0;
+  }
+}

@@ -1,0 +1,177 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { hiddenLength, maxFrameBytes, unwrapHidden, wrapHidden, type Codec } from './codec.ts';
+import type { Note } from './note.ts';
+import { damaged, Refusal } from './refusal.ts';
+import { ByteReader, ByteWriter } from './varint.ts';
+
+export const formatVersion = 1;
+
+export interface Frame {
+  /** Bytes in the file. */
+  packedBytes: number;
+  /** Bytes of tar. */
+  rawBytes: number;
+  /** Of the packed bytes. */
+  sha256: Buffer;
+}
+
+/** A run of frames that begins and ends between entries, followed in the file by the index block of its entries. */
+export interface Segment {
+  /** `null` for the manifest (first segment) and the end of the tar stream (last one). */
+  volume: number | null;
+  entries: number;
+  contentBytes: number;
+  frames: Frame[];
+  indexBytes: number;
+  indexSha256: Buffer;
+}
+
+export interface VolumeSummary {
+  index: number;
+  absent: boolean;
+  links: number;
+  entries: number;
+  contentBytes: number;
+}
+
+export interface ArchiveTable {
+  codec: Codec;
+  segments: Segment[];
+  volumes: VolumeSummary[];
+  notes: Note[];
+}
+
+const tableTag = Buffer.from('TFT1');
+const trailerTag = Buffer.from('TFE1');
+const trailerPayload = 4 + 8 + 8 + 32 + 8 + 32 + 32;
+const maxTableBytes = 512 << 20;
+const maxNotesBytes = 16 << 20;
+const codecs: readonly Codec[] = ['zstd', 'gzip'];
+
+export function encodeTable(table: ArchiveTable): Buffer {
+  const out = new ByteWriter();
+  out.raw(tableTag);
+  out.number(formatVersion);
+  out.number(codecs.indexOf(table.codec));
+  out.number(table.volumes.length);
+  for (const volume of table.volumes) {
+    for (const value of [volume.index, Number(volume.absent), volume.links, volume.entries, volume.contentBytes]) {
+      out.number(value);
+    }
+  }
+  out.bytes(Buffer.from(JSON.stringify(table.notes)));
+  out.number(table.segments.length);
+  for (const segment of table.segments) {
+    out.number(segment.volume === null ? 0 : segment.volume + 1);
+    out.number(segment.entries);
+    out.number(segment.contentBytes);
+    out.number(segment.indexBytes);
+    out.raw(segment.indexSha256);
+    out.number(segment.frames.length);
+    for (const frame of segment.frames) {
+      out.number(frame.packedBytes);
+      out.number(frame.rawBytes);
+      out.raw(frame.sha256);
+    }
+  }
+  return out.finish();
+}
+
+export function decodeTable(payload: Buffer): ArchiveTable {
+  const reader = new ByteReader(payload);
+  if (!reader.raw(4).equals(tableTag)) throw damaged('TABLE', 'The table has no tag');
+  if (reader.number() !== formatVersion) throw damaged('VERSION', 'The archive has a format version that is not known');
+  const codec = codecs[reader.number()];
+  if (codec === undefined) throw damaged('TABLE', 'The table names an unknown codec');
+  const volumes: VolumeSummary[] = [];
+  for (let left = reader.number(); left > 0; left--) {
+    const [index, absent, links, entries, contentBytes] = Array.from({ length: 5 }, () => reader.number());
+    volumes.push({
+      index: index!,
+      absent: absent === 1,
+      links: links!,
+      entries: entries!,
+      contentBytes: contentBytes!,
+    });
+  }
+  const notes = JSON.parse(reader.bytes(maxNotesBytes).toString('utf8')) as Note[];
+  const segments: Segment[] = [];
+  for (let left = reader.number(); left > 0; left--) segments.push(decodeSegment(reader));
+  if (!reader.ended) throw damaged('TABLE', 'The table has bytes after its end');
+  return { codec, segments, volumes, notes };
+}
+
+function decodeSegment(reader: ByteReader): Segment {
+  const volume = reader.number();
+  const segment: Segment = {
+    volume: volume === 0 ? null : volume - 1,
+    entries: reader.number(),
+    contentBytes: reader.number(),
+    indexBytes: reader.number(),
+    indexSha256: reader.raw(32),
+    frames: [],
+  };
+  for (let left = reader.number(); left > 0; left--) {
+    const frame = { packedBytes: reader.number(), rawBytes: reader.number(), sha256: reader.raw(32) };
+    if (frame.rawBytes > maxFrameBytes || frame.packedBytes > 2 * maxFrameBytes) {
+      throw damaged('TABLE', 'A frame is larger than allowed');
+    }
+    segment.frames.push(frame);
+  }
+  return segment;
+}
+
+export function keyIdOf(key: Buffer): Buffer {
+  return createHmac('sha256', key).update('tiny-forge archive key id').digest().subarray(0, 8);
+}
+
+function macOf(key: Buffer, covered: Buffer): Buffer {
+  return createHmac('sha256', key).update('tiny-forge archive v1\0').update(covered).digest();
+}
+
+/** The last container of the file: where the table lies, its hash, the key's id, the HMAC, and a checksum of all that. */
+export function encodeTrailer(tableOffset: number, table: Buffer, codec: Codec, key: Buffer): Buffer {
+  const payload = Buffer.alloc(trailerPayload);
+  trailerTag.copy(payload, 0);
+  payload.writeBigUInt64LE(BigInt(tableOffset), 4);
+  payload.writeBigUInt64LE(BigInt(table.length), 12);
+  createHash('sha256').update(table).digest().copy(payload, 20);
+  keyIdOf(key).copy(payload, 52);
+  macOf(key, payload.subarray(0, 60)).copy(payload, 60);
+  createHash('sha256').update(payload.subarray(0, 92)).digest().copy(payload, 92);
+  return wrapHidden(payload, codec);
+}
+
+export interface Trailer {
+  tableOffset: number;
+  tableBytes: number;
+  tableSha256: Buffer;
+}
+
+export function trailerLength(codec: Codec): number {
+  return hiddenLength(trailerPayload, codec);
+}
+
+/**
+ * @throws Refusal `ARCHIVE_DAMAGED` where the container or its checksum is broken, `ARCHIVE_TAMPERED` where both are whole
+ * and the HMAC is not by `key`.
+ */
+export function decodeTrailer(container: Buffer, codec: Codec, key: Buffer): Trailer {
+  const payload = unwrapHidden(container, codec);
+  if (payload.length !== trailerPayload || !payload.subarray(0, 4).equals(trailerTag)) {
+    throw damaged('TRAILER', 'The archive does not end in a trailer of ours');
+  }
+  if (!createHash('sha256').update(payload.subarray(0, 92)).digest().equals(payload.subarray(92))) {
+    throw damaged('TRAILER', 'The checksum of the trailer does not match');
+  }
+  if (!timingSafeEqual(macOf(key, payload.subarray(0, 60)), payload.subarray(60, 92))) {
+    const otherKey = !keyIdOf(key).equals(payload.subarray(52, 60));
+    throw new Refusal('ARCHIVE_TAMPERED', 'The index is not signed by the key of this installation', {
+      rule: 'HMAC',
+      otherKey,
+    });
+  }
+  const tableBytes = Number(payload.readBigUInt64LE(12));
+  if (tableBytes > maxTableBytes) throw damaged('TRAILER', 'The table is larger than allowed');
+  return { tableOffset: Number(payload.readBigUInt64LE(4)), tableBytes, tableSha256: payload.subarray(20, 52) };
+}

@@ -1,0 +1,297 @@
+import { createHash, type Hash } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { encodeTable, encodeTrailer, type Segment, type VolumeSummary } from './archive-table.ts';
+import { compressFrame, wrapHidden, type Codec } from './codec.ts';
+import { openDirectory } from './directory-handle.ts';
+import { manifestPath, maxManifestBytes, type IndexEntry } from './entry.ts';
+import { forgeError } from './forge-fault.ts';
+import { encodeIndexBlock } from './index-block.ts';
+import type { LinkTier } from './link-policy.ts';
+import { NoteList, type Note } from './note.ts';
+import type { PackedFrame } from './pack-task.ts';
+import { damaged } from './refusal.ts';
+import { SpaceWatch, type SpaceRule } from './space-watch.ts';
+import { encodeHeader, paddingOf } from './tar-header.ts';
+import { withThreads, type Thread } from './thread-crew.ts';
+
+export interface CapturedVolume {
+  index: number;
+  /** Canonical absolute path of the directory, or null for a volume that is absent. */
+  root: string | null;
+  links: LinkTier;
+  /** Exact names directly below the root that are left out. */
+  exclude?: readonly string[];
+}
+
+export interface CreateArchiveOptions {
+  /** Absolute path. Written as `<file>.partial` beside it, synced, renamed; a stale partial file is replaced. */
+  file: string;
+  volumes: readonly CapturedVolume[];
+  /** Written as `manifest.json`, at most 1 MiB of JSON. */
+  manifest: object;
+  codec?: Codec;
+  /** Compression level; default 3 for zstd, 6 for gzip. */
+  level?: number;
+  /** 32 bytes; see `loadOrCreateKey`. */
+  key: Buffer;
+  signal?: AbortSignal;
+  /** Called on the calling thread as parts are written. Bytes are content bytes read. */
+  onProgress?: (progress: { doneBytes: number; doneEntries: number }) => void;
+  freeSpaceCheck?: SpaceRule;
+  /** Compressing threads, default min(2, CPUs); one more reads the trees. */
+  threads?: number;
+}
+
+export interface CreatedArchive {
+  /** Size of the archive file. */
+  bytes: number;
+  /** Hex SHA-256 of the archive file. */
+  sha256: string;
+  contentBytes: number;
+  /** Entries of all volumes, without the manifest. */
+  entries: number;
+  volumes: { index: number; contentBytes: number; entries: number }[];
+  notes: Note[];
+}
+
+export const defaultThreads = (): number => Math.min(2, availableParallelism());
+
+/**
+ * Captures volumes into one archive file. On any failure, abort included, the partial file is removed and no thread is left.
+ *
+ * @throws ForgeError `VOLUME_NOT_CAPTURABLE` (with `paths`), `INSUFFICIENT_SPACE`, `IO_ERROR`, `CANCELLED`
+ */
+export async function createArchive(options: CreateArchiveOptions): Promise<CreatedArchive> {
+  const roots: { volume: CapturedVolume; fd: number }[] = [];
+  try {
+    for (const volume of [...options.volumes].sort((a, b) => a.index - b.index)) {
+      if (volume.root !== null) roots.push({ volume, fd: openDirectory(volume.root) });
+    }
+    const threads = options.threads ?? defaultThreads();
+    return await withThreads(threads + 1, options.signal, ([scanner, ...packers]) =>
+      writeFile(options, roots, scanner as Thread, packers),
+    );
+  } catch (error) {
+    throw forgeError(error);
+  } finally {
+    for (const { fd } of roots) closeSync(fd);
+  }
+}
+
+async function writeFile(
+  options: CreateArchiveOptions,
+  roots: { volume: CapturedVolume; fd: number }[],
+  scanner: Thread,
+  packers: Thread[],
+): Promise<CreatedArchive> {
+  const partial = `${options.file}.partial`;
+  await unlink(partial).catch(ignoreMissing);
+  const handle = await open(partial, 'wx', 0o600);
+  try {
+    const out = new ArchiveOutput(handle, options);
+    await out.manifest();
+    await pump(options, roots, scanner, packers, out);
+    const created = await out.finish();
+    await handle.sync();
+    await handle.close();
+    if (options.signal?.aborted === true) throw options.signal.reason;
+    await rename(partial, options.file);
+    await syncDirectory(path.dirname(options.file));
+    return created;
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await unlink(partial).catch(() => undefined);
+    throw error;
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+}
+
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Jobs in flight are bounded, frames are written in the order in which they were planned. */
+async function pump(
+  { codec = 'zstd', level, onProgress }: CreateArchiveOptions,
+  roots: { volume: CapturedVolume; fd: number }[],
+  scanner: Thread,
+  packers: Thread[],
+  out: ArchiveOutput,
+): Promise<void> {
+  await scanner.call('scanOpen', [
+    roots.map(({ volume, fd }) => ({
+      index: volume.index,
+      root: fd,
+      links: volume.links,
+      exclude: (volume.exclude ?? []).map((name) => Buffer.from(name, 'utf8').toString('latin1')),
+    })),
+  ]);
+  const settings = level === undefined ? { codec } : { codec, level };
+  await Promise.all(packers.map((packer) => packer.call('packOpen', [settings])));
+  const inFlight: Promise<PackedFrame>[] = [];
+  let finished = 0;
+  let spare: ArrayBuffer[] = [];
+  const writeOldest = async (): Promise<void> => {
+    const frame = await (inFlight.shift() as Promise<PackedFrame>);
+    finished++;
+    if (frame.spare !== null) spare.push(frame.spare);
+    await out.frame(frame);
+    onProgress?.({ doneBytes: out.contentBytes, doneEntries: out.entries });
+  };
+  for (;;) {
+    const job = await scanner.call('scanNext', [finished, spare], spare);
+    finished = 0;
+    spare = [];
+    if (job === null) break;
+    const packer = packers.reduce((a, b) => (b.load < a.load ? b : a));
+    const packed = packer.call('pack', [job], job.kind === 'piece' ? [job.raw] : []);
+    packed.catch(() => undefined);
+    inFlight.push(packed);
+    if (inFlight.length >= packers.length + 2) await writeOldest();
+  }
+  while (inFlight.length > 0) await writeOldest();
+  out.notes.addAll(await scanner.call('scanNotes', []));
+}
+
+class ArchiveOutput {
+  readonly notes = new NoteList();
+  entries = 0;
+  contentBytes = 0;
+  #handle: FileHandle;
+  #options: CreateArchiveOptions;
+  #codec: Codec;
+  #hash: Hash = createHash('sha256');
+  #position = 0;
+  #segments: Segment[] = [];
+  #open: Segment | undefined;
+  #space: SpaceWatch;
+
+  constructor(handle: FileHandle, options: CreateArchiveOptions) {
+    this.#handle = handle;
+    this.#options = options;
+    this.#codec = options.codec ?? 'zstd';
+    this.#space = new SpaceWatch([handle.fd], options.freeSpaceCheck);
+    this.#space.check();
+  }
+
+  async manifest(): Promise<void> {
+    const body = Buffer.from(`${JSON.stringify(this.#options.manifest, null, 2)}\n`);
+    if (body.length > maxManifestBytes) throw damaged('MANIFEST', 'The manifest is larger than 1 MiB');
+    const entry: IndexEntry = {
+      path: manifestPath,
+      type: 'file',
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      mtimeSec: 0,
+      mtimeNs: 0,
+      size: body.length,
+      link: '',
+      sparse: false,
+      sha256: createHash('sha256').update(body).digest(),
+    };
+    await this.#edge(Buffer.concat([encodeHeader(entry), body, Buffer.alloc(paddingOf(body.length))]), [entry]);
+  }
+
+  /** The first and the last segment, made here. */
+  async #edge(raw: Buffer, entries: IndexEntry[]): Promise<void> {
+    const packed = compressFrame(raw, { codec: this.#codec });
+    const index = encodeIndexBlock(entries, this.#codec);
+    await this.#write(packed);
+    await this.#write(index);
+    this.#segments.push({
+      volume: null,
+      entries: entries.length,
+      contentBytes: entries.reduce((sum, entry) => sum + entry.size, 0),
+      frames: [{ packedBytes: packed.length, rawBytes: raw.length, sha256: sha256(packed) }],
+      indexBytes: index.length,
+      indexSha256: sha256(index),
+    });
+  }
+
+  async frame(frame: PackedFrame): Promise<void> {
+    this.notes.addAll(frame.notes);
+    if (frame.rawBytes === 0) return;
+    await this.#write(frame.packed);
+    this.#open ??= {
+      volume: frame.volume,
+      entries: 0,
+      contentBytes: 0,
+      frames: [],
+      indexBytes: 0,
+      indexSha256: Buffer.alloc(0),
+    };
+    const { packed, rawBytes } = frame;
+    this.#open.frames.push({ packedBytes: packed.length, rawBytes, sha256: Buffer.from(frame.sha256) });
+    this.#space.bytes(packed.length);
+    if (frame.index === null || frame.indexSha256 === null) return;
+    await this.#write(frame.index);
+    Object.assign(this.#open, {
+      entries: frame.entries,
+      contentBytes: frame.contentBytes,
+      indexBytes: frame.index.length,
+      indexSha256: Buffer.from(frame.indexSha256),
+    });
+    this.#segments.push(this.#open);
+    this.#open = undefined;
+    this.entries += frame.entries;
+    this.contentBytes += frame.contentBytes;
+  }
+
+  async finish(): Promise<CreatedArchive> {
+    await this.#edge(Buffer.alloc(1024), []);
+    const volumes = this.#summaries();
+    const notes = this.notes.list();
+    const table = encodeTable({ codec: this.#codec, segments: this.#segments, volumes, notes });
+    const trailer = encodeTrailer(this.#position, table, this.#codec, this.#options.key);
+    await this.#write(wrapHidden(table, this.#codec));
+    await this.#write(trailer);
+    return {
+      bytes: this.#position,
+      sha256: this.#hash.digest('hex'),
+      contentBytes: this.contentBytes,
+      entries: this.entries,
+      volumes: volumes.map(({ index, contentBytes, entries }) => ({ index, contentBytes, entries })),
+      notes,
+    };
+  }
+
+  #summaries(): VolumeSummary[] {
+    const sorted = [...this.#options.volumes].sort((a, b) => a.index - b.index);
+    return sorted.map(({ index, root, links }) => {
+      const own = this.#segments.filter((segment) => segment.volume === index);
+      return {
+        index,
+        absent: root === null,
+        links,
+        entries: own.reduce((sum, segment) => sum + segment.entries, 0),
+        contentBytes: own.reduce((sum, segment) => sum + segment.contentBytes, 0),
+      };
+    });
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes);
+    let at = 0;
+    while (at < bytes.length) {
+      const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, this.#position + at);
+      at += bytesWritten;
+    }
+    this.#position += bytes.length;
+  }
+}
+
+function sha256(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}

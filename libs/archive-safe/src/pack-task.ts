@@ -1,0 +1,146 @@
+import { hash as digest } from 'node:crypto';
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { escapePath } from './byte-string.ts';
+import { compressFrame, type CompressionSettings } from './codec.ts';
+import { at, DirectoryCursor } from './directory-handle.ts';
+import type { IndexEntry } from './entry.ts';
+import { frameBytes } from './frame-plan.ts';
+import { encodeIndexBlock } from './index-block.ts';
+import { NoteList, type Note } from './note.ts';
+import { errnoOf } from './refusal.ts';
+import { changedSince, fill, type EntriesJob, type PackJob, type PlannedEntry } from './scan-task.ts';
+import { encodeHeader, paddingOf } from './tar-header.ts';
+import { readFlags } from './tree-walk.ts';
+
+/** A packed frame; with `index` it ends a segment. `packed` is empty where nothing of the job could be read. */
+export interface PackedFrame {
+  volume: number;
+  packed: Uint8Array<ArrayBuffer>;
+  rawBytes: number;
+  sha256: Uint8Array;
+  index: Uint8Array<ArrayBuffer> | null;
+  indexSha256: Uint8Array | null;
+  entries: number;
+  contentBytes: number;
+  notes: Note[];
+  spare: ArrayBuffer | null;
+}
+
+const gone = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']);
+
+export class Packer {
+  #settings: CompressionSettings;
+  #buffer = Buffer.from(new ArrayBuffer(frameBytes));
+  #cursors = new Map<number, DirectoryCursor>();
+
+  constructor(settings: CompressionSettings) {
+    this.#settings = settings;
+  }
+
+  pack(job: PackJob): PackedFrame {
+    const notes = new NoteList();
+    notes.addAll(job.notes);
+    if (job.kind === 'piece') {
+      const raw = Buffer.from(job.raw, 0, job.length);
+      return this.#frame(job.volume, raw, job.entry === null ? [] : [job.entry], job.entry !== null, notes, job.raw);
+    }
+    const entries: IndexEntry[] = [];
+    let end = 0;
+    for (const planned of job.entries) {
+      const next = this.#append(job, planned, end, notes);
+      if (next === undefined) continue;
+      end = next.end;
+      entries.push(next.entry);
+    }
+    return this.#frame(job.volume, this.#buffer.subarray(0, end), entries, true, notes, null);
+  }
+
+  close(): void {
+    for (const cursor of this.#cursors.values()) cursor.close();
+    this.#cursors.clear();
+  }
+
+  #append(
+    job: EntriesJob,
+    planned: PlannedEntry,
+    start: number,
+    notes: NoteList,
+  ): { end: number; entry: IndexEntry } | undefined {
+    const { device: _device, inode: _inode, changed: _changed, held: _held, ...entry } = planned;
+    const header = encodeHeader(entry);
+    const body = start + header.length;
+    if (entry.type === 'file') {
+      const part = this.#buffer.subarray(body, body + entry.size);
+      if (!this.#read(job, planned, part, notes)) return undefined;
+      entry.sha256 = digest('sha256', part, 'buffer');
+    }
+    header.copy(this.#buffer, start);
+    const end = body + entry.size + paddingOf(entry.size);
+    this.#buffer.fill(0, body + entry.size, end);
+    return { end, entry };
+  }
+
+  /** False: the file is not there any more, or is no file; noted. */
+  #read(job: EntriesJob, planned: PlannedEntry, part: Buffer, notes: NoteList): boolean {
+    const note = (what: string): void => notes.add('CHANGED_WHILE_READ', { path: escapePath(planned.path), what });
+    let fd = planned.held;
+    try {
+      if (fd < 0) fd = this.#open(job.root, planned.path);
+    } catch (error) {
+      if (!gone.has(errnoOf(error) ?? '')) throw error;
+      note('vanished');
+      return false;
+    }
+    try {
+      const before = fstatSync(fd, { bigint: true });
+      if (!before.isFile() || before.dev !== planned.device) {
+        note('replaced');
+        return false;
+      }
+      const whole = fill(fd, part, 0, undefined);
+      if (!whole) note('shorter');
+      else if (changedSince(planned, fstatSync(fd, { bigint: true }))) note('changed');
+      return true;
+    } finally {
+      if (planned.held < 0) closeSync(fd);
+    }
+  }
+
+  #open(root: number, path: string): number {
+    let cursor = this.#cursors.get(root);
+    if (cursor === undefined) this.#cursors.set(root, (cursor = new DirectoryCursor(root)));
+    const names = path.split('/');
+    const name = names.pop() as string;
+    return openSync(at(cursor.move(names.slice(1)), name), readFlags);
+  }
+
+  #frame(
+    volume: number,
+    raw: Buffer,
+    entries: IndexEntry[],
+    last: boolean,
+    notes: NoteList,
+    spare: ArrayBuffer | null,
+  ): PackedFrame {
+    const packed = raw.length === 0 ? Buffer.alloc(0) : compressFrame(raw, this.#settings);
+    const index = last && raw.length > 0 ? encodeIndexBlock(entries, this.#settings.codec) : null;
+    return {
+      volume,
+      packed: owned(packed),
+      rawBytes: raw.length,
+      sha256: digest('sha256', packed, 'buffer'),
+      index: index === null ? null : owned(index),
+      indexSha256: index === null ? null : digest('sha256', index, 'buffer'),
+      entries: entries.length,
+      contentBytes: entries.reduce((sum, entry) => sum + entry.size, 0),
+      notes: notes.list(),
+      spare,
+    };
+  }
+}
+
+/** Pooled Buffers share memory with others and cannot be transferred. */
+function owned(bytes: Buffer): Uint8Array<ArrayBuffer> {
+  const shared = bytes.buffer.byteLength === Buffer.poolSize || !(bytes.buffer instanceof ArrayBuffer);
+  return shared ? Uint8Array.from(bytes) : (bytes as Buffer<ArrayBuffer>);
+}

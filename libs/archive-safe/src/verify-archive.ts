@@ -1,0 +1,76 @@
+import { forgeError } from './forge-fault.ts';
+import { damaged } from './refusal.ts';
+import { defaultThreads } from './create-archive.ts';
+import { batches, share, withArchive } from './open-archive.ts';
+import type { Note } from './note.ts';
+import type { Thread } from './thread-crew.ts';
+
+export interface VerifyArchiveOptions {
+  key: Buffer;
+  /** Hex; compared with the hash of the whole file where given. */
+  expectedSha256?: string;
+  /** `bytes` (default): every byte of the file against its authenticated hash, and the index. `content`: also every entry. */
+  depth?: 'bytes' | 'content';
+  signal?: AbortSignal;
+  /** Bytes of the archive file. */
+  onProgress?: (progress: { doneBytes: number; totalBytes: number }) => void;
+  threads?: number;
+}
+
+export interface VerifiedArchive {
+  bytes: number;
+  entries: number;
+  contentBytes: number;
+  volumes: { index: number; absent: boolean; entries: number; contentBytes: number }[];
+  notes: Note[];
+}
+
+const hashStep = 64 << 20;
+
+/**
+ * Checks a whole archive without writing anything.
+ *
+ * @throws ForgeError `ARCHIVE_DAMAGED` (params `rule`, `offset`, `entry`), `ARCHIVE_TAMPERED`, `IO_ERROR`, `CANCELLED`
+ */
+export async function verifyArchive(file: string, options: VerifyArchiveOptions): Promise<VerifiedArchive> {
+  const { key, expectedSha256, depth = 'bytes', signal, onProgress } = options;
+  const count = options.threads ?? defaultThreads();
+  return withArchive(file, key, count, signal, async ({ fd, fileBytes, table, threads }) => {
+    const [first] = threads as [Thread];
+    if (expectedSha256 !== undefined) {
+      let found: string | null = null;
+      for (let at = 0; at < fileBytes || found === null; at += hashStep) {
+        const to = Math.min(at + hashStep, fileBytes);
+        found = await first.call('hashFile', [fd, at, to, to === fileBytes]);
+      }
+      if (found !== expectedSha256) {
+        throw forgeError(damaged('SHA256', 'The file does not have the hash that was recorded when it was written'));
+      }
+    }
+    const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
+    await first.call('checkIndex', [[], unlimited]);
+    let doneBytes = 0;
+    await share(
+      threads,
+      batches(table, () => true),
+      async (thread, batch) => {
+        await thread.call('verify', [batch, depth === 'content']);
+        for (const i of batch) for (const frame of table.segments[i]?.frames ?? []) doneBytes += frame.packedBytes;
+        onProgress?.({ doneBytes, totalBytes: fileBytes });
+      },
+    );
+    const volumes = table.volumes.map(({ index, absent, entries, contentBytes }) => ({
+      index,
+      absent,
+      entries,
+      contentBytes,
+    }));
+    return {
+      bytes: fileBytes,
+      entries: volumes.reduce((sum, volume) => sum + volume.entries, 0),
+      contentBytes: volumes.reduce((sum, volume) => sum + volume.contentBytes, 0),
+      volumes,
+      notes: table.notes,
+    };
+  });
+}
