@@ -12,7 +12,8 @@ module.exports = {
     },
     {
       name: 'contracts-at-the-bottom',
-      comment: 'contracts is read by every runtime, the browser and the workflow sandbox included: it imports nothing of ours and does no I/O.',
+      comment:
+        'contracts is read by every runtime, the browser and the workflow sandbox included: it imports nothing of ours and does no I/O.',
       severity: 'error',
       from: { path: '^libs/contracts/' },
       to: { path: '^(libs/(?!contracts/)|apps/|plugins/)' },
@@ -26,7 +27,8 @@ module.exports = {
     },
     {
       name: 'archive-safe-knows-no-product',
-      comment: 'archive-safe is the room that reads hostile input as root: it must be readable alone, without Docker, workloads or Temporal.',
+      comment:
+        'archive-safe is the room that reads hostile input as root: it must be readable alone, without Docker, workloads or Temporal.',
       severity: 'error',
       from: { path: '^libs/archive-safe/' },
       to: { path: '^(libs/(?!archive-safe/|contracts/)|apps/|plugins/)' },
@@ -54,7 +56,8 @@ module.exports = {
     },
     {
       name: 'engines-do-not-meet',
-      comment: 'Engines never import each other: the workflow and its activities join them, so that each can be proven alone.',
+      comment:
+        'Engines never import each other: the workflow and its activities join them, so that each can be proven alone.',
       severity: 'error',
       from: { path: engines },
       to: { path: '^libs/(volsnap|deployer|workflows)/', pathNot: '^libs/$1/' },
@@ -68,14 +71,16 @@ module.exports = {
     },
     {
       name: 'plugins-stay-outside',
-      comment: 'Plugins import plugin-api and below, never an engine, an app or another plugin: only so can a stranger write one.',
+      comment:
+        'Plugins import plugin-api and below, never an engine, an app or another plugin: only so can a stranger write one.',
       severity: 'error',
       from: { path: '^plugins/([^/]+)/' },
       to: { path: '^(libs/(volsnap|deployer|workflows)/|apps/|plugins/(?!$1/))' },
     },
     {
       name: 'workflows-are-deterministic',
-      comment: 'Workflow code runs in a sandbox and is replayed: only contracts and the workflow package of Temporal may be in it.',
+      comment:
+        'Workflow code runs in a sandbox and is replayed: only contracts and the workflow package of Temporal may be in it.',
       severity: 'error',
       from: { path: '^libs/workflows/src/', pathNot: '\\.spec\\.ts$' },
       to: { path: '^(libs/(?!workflows/|contracts/)|apps/|plugins/)|node_modules/@temporalio/(?!workflow|common)' },
@@ -95,8 +100,17 @@ module.exports = {
       to: { path: '^apps/' },
     },
     {
+      name: 'e2e-stays-outside',
+      comment:
+        'The end-to-end tests prove what a stranger meets: ports, files and processes. Of our code they may know the words only.',
+      severity: 'error',
+      from: { path: '^e2e/' },
+      to: { path: '^(libs/(?!contracts/)|apps/|plugins/|tools/)' },
+    },
+    {
       name: 'tar-stream-is-an-oracle',
-      comment: 'General-purpose tar readers repair what ours refuses: tar-stream serves only as an oracle in tests (ADR 0008).',
+      comment:
+        'General-purpose tar readers repair what ours refuses: tar-stream serves only as an oracle in tests (ADR 0008).',
       severity: 'error',
       from: { pathNot: '\\.spec\\.ts$' },
       to: { path: 'node_modules/tar-stream' },

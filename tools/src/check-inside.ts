@@ -47,15 +47,14 @@ async function startTestDocker(folder: string): Promise<DockerdRecord> {
 }
 
 /**
- * Libraries and plugins two at a time; then apps one at a time: their tests start servers, kill them and watch the clock.
+ * Libraries and plugins two at a time; then apps and the end-to-end tests one at a time: their tests start servers, kill them and watch the clock.
  * The browser tests come last, on what was built.
  */
 async function runTasks(flags: readonly string[]): Promise<number> {
   const projects = listProjects(checkout);
+  const isEnd = ({ folder }: { readonly folder: string }): boolean => folder === 'e2e' || folder.startsWith('apps/');
   const names = (script: string, isApp: boolean): string[] =>
-    projects
-      .filter((project) => project.scripts.has(script) && project.folder.startsWith('apps/') === isApp)
-      .map(({ name }) => name);
+    projects.filter((project) => project.scripts.has(script) && isEnd(project) === isApp).map(({ name }) => name);
   const phases: readonly (readonly string[])[] = [
     ['-t', 'test', '--parallel=2', '-p', ...names('test', false)],
     ['-t', 'build', '--parallel=2'],

@@ -1,0 +1,4 @@
+import { projectPreset } from '../jest.preset.mjs';
+
+// Real processes share two cores and some tests measure memory: one file at a time.
+export default projectPreset('e2e', { testTimeout: 180_000, maxWorkers: 1, maxConcurrency: 6 });

@@ -1,0 +1,52 @@
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { staticBusybox, temporaryFolder } from './environment.ts';
+import type { DockerEngine } from './docker-engine.ts';
+
+/**
+ * The app under test. At start it says which generation tokens its volumes carry (`BOOT a b`), so that a start on half-restored
+ * data is on record; a file `unhealthy` in /data makes it fail its health check; `IGNORE_TERM=1` makes it deaf to SIGTERM.
+ */
+const APP = `#!/bin/busybox sh
+B=/bin/busybox
+echo "BOOT $($B cat /data/token /files/token /shared/token 2>/dev/null | $B sort -u | $B tr '\\n' ' ')"
+$B mkdir -p /www/cgi-bin
+$B httpd -p 8080 -h /www
+if [ "$IGNORE_TERM" = 1 ]; then trap '' TERM; else trap 'exit 0' TERM; fi
+while :; do $B sleep 1 & wait $!; done
+`;
+const HEALTH = `#!/bin/busybox sh
+if [ -e /data/unhealthy ]; then echo "Status: 500"; else echo "Status: 200"; fi
+echo "Content-Type: text/plain"
+echo
+/bin/busybox cat /data/token
+`;
+
+/** Loads a small image with an id of its own. */
+export async function loadAppImage(docker: DockerEngine, reference: string): Promise<string> {
+  const folder = temporaryFolder('image');
+  try {
+    for (const dir of ['bin', 'tmp', 'data', 'files', 'shared', 'www/cgi-bin'])
+      fs.mkdirSync(path.join(folder, dir), { recursive: true });
+    fs.copyFileSync(staticBusybox(), path.join(folder, 'bin/busybox'));
+    fs.writeFileSync(path.join(folder, 'app.sh'), APP, { mode: 0o755 });
+    fs.writeFileSync(path.join(folder, 'www/cgi-bin/health'), HEALTH, { mode: 0o755 });
+    fs.writeFileSync(path.join(folder, 'image-name'), reference);
+    const tar = execFileSync('tar', ['-C', folder, '--owner=0', '--group=0', '-c', '.'], {
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    const [repository = '', tag = ''] = reference.split(':');
+    const changes = ['CMD ["/bin/busybox", "sh", "/app.sh"]', 'EXPOSE 8080'].map(
+      (change) => `changes=${encodeURIComponent(change)}`,
+    );
+    const answer = await docker.call<{ status: string }>(
+      'POST',
+      `/images/create?fromSrc=-&repo=${repository}&tag=${tag}&${changes.join('&')}`,
+      tar,
+    );
+    return answer.status;
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
