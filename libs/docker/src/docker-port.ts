@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 
 /**
  * The few Docker calls the product makes. Obligations of every implementation:
+ * - a call whose `signal` is aborted gives CANCELLED; its effect may still have happened;
  * - an Engine that does not answer (connection refused, socket gone, time-out) gives `ForgeError` DOCKER_AWAY, retryable;
  * - "no such container/image" is an answer (`null`, `'gone'`), never an error, where the signature says so;
  * - every call honours `signal` and settles within `signal`'s abort or its own time limit;
@@ -13,13 +14,18 @@ export interface DockerPort {
   /** All containers (running or not) whose labels contain every given pair; without `labels`: all on the Engine. */
   listContainers(labels?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<ContainerSummary[]>;
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerDetail | null>;
-  /** Creates, never starts. PORT or mount mistakes surface at start. Name conflict: DEPLOY_FAILED. Missing image: IMAGE_MISSING. */
+  /** Creates, never starts. A taken port surfaces at start. Missing image: IMAGE_MISSING. Name taken: DEPLOY_FAILED with param `conflict: 'name'`. */
   createContainer(spec: ContainerSpec, signal?: AbortSignal): Promise<{ readonly id: string }>;
   /** Idempotent: a running container stays. A taken host port: PORT_TAKEN. Missing mount source or other refusal: DEPLOY_FAILED. */
   startContainer(id: string, signal?: AbortSignal): Promise<'started' | 'gone'>;
   /** SIGTERM (or the image's stop signal), after `timeoutSeconds` SIGKILL; unpauses first. Still running after that + 10 s: STOP_TIMEOUT. */
   stopContainer(id: string, timeoutSeconds: number, signal?: AbortSignal): Promise<'stopped' | 'gone'>;
-  removeContainer(id: string, options: { readonly force: boolean }, signal?: AbortSignal): Promise<'removed' | 'gone'>;
+  /** Anonymous volumes of the image are kept unless asked otherwise: they may hold what nobody declared. Running and not forced: DEPLOY_FAILED. */
+  removeContainer(
+    id: string,
+    options: { readonly force: boolean; readonly anonymousVolumes?: 'keep' | 'remove' },
+    signal?: AbortSignal,
+  ): Promise<'removed' | 'gone'>;
   renameContainer(id: string, name: string, signal?: AbortSignal): Promise<'renamed' | 'gone'>;
   pauseContainer(id: string, signal?: AbortSignal): Promise<'paused' | 'not-running' | 'gone'>;
   /** Idempotent: a container that is not paused stays as it is. */
@@ -33,7 +39,10 @@ export interface DockerPort {
   loadImage(archive: Readable, signal?: AbortSignal): Promise<string[]>;
   /** The last `tail` lines, stdout and stderr joined, raw bytes decoded as UTF-8 with replacement. null: gone. */
   logs(id: string, tail: number, signal?: AbortSignal): Promise<string | null>;
-  /** Runs in a running container; output cut at 64 KiB. */
+  /**
+   * Runs in a running container; output cut at 64 KiB. Past `timeoutMs` the answer is exit code 124 and the process goes on in the container:
+   * Docker cannot end it. `gone`: no such container, or it does not run.
+   */
   exec(
     id: string,
     command: readonly string[],

@@ -1,3 +1,4 @@
+// docker: the few Docker calls the product makes, behind one narrow port; the only importer of dockerode.
 export type {
   ContainerDetail,
   ContainerSpec,
@@ -9,3 +10,5 @@ export type {
   MountSpec,
   RestartPolicy,
 } from './docker-port.ts';
+export { connectDocker, DockerodePort } from './dockerode-port.ts';
+export { archiveStream, buildTinyImage, busyboxFiles, type TinyImageFile, type TinyImageSpec } from './tiny-image.ts';
