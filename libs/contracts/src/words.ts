@@ -110,6 +110,12 @@ export const LABELS = {
   revision: 'io.tiny-forge.revision',
   /** SHA-256 over what the container was made of; equal hash and image id = the very same thing. */
   spec: 'io.tiny-forge.spec',
+  /** Which of the containers a source type wants; `main` for single-container types. */
+  service: 'io.tiny-forge.service',
+  /** The image as a person named it; containers are made by image id. */
+  image: 'io.tiny-forge.image',
+  /** Ids, comma-separated, of the running containers this one was made to replace: what a failed deploy starts again. */
+  replaces: 'io.tiny-forge.replaces',
 } as const;
 
 /** Names that belong to the product inside the parent of a volume directory (restore.md 3). `tx` and `attempt` are `[a-z0-9]+`. */

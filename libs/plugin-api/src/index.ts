@@ -1,5 +1,6 @@
 // plugin-api: contracts of volume scopes and source types, and the registry. Plugins import this room and those below, nothing else.
 export { PluginRegistry, type Plugin } from './registry.ts';
+export { resolveVolumes, type WorkloadVolume } from './resolve-volumes.ts';
 export {
   defineSourceType,
   type DesiredContainer,
