@@ -89,7 +89,11 @@ export function stampFile(root) {
 /** @param {string} root */
 export function isInstalled(root) {
   try {
-    return fs.readFileSync(stampFile(root), 'utf8') === installFingerprint(root) && findNode(root) !== null;
+    return (
+      fs.readFileSync(stampFile(root), 'utf8') === installFingerprint(root) &&
+      fs.existsSync(path.join(root, 'node_modules', '.bin')) &&
+      findNode(root) !== null
+    );
   } catch {
     return false;
   }
@@ -173,9 +177,9 @@ function isAlive(pid) {
 
 /**
  * Two installs in one checkout destroy each other's files.
- * @template T @param {string} root @param {() => Promise<T>} work @returns {Promise<T>}
+ * @template T @param {string} root @param {() => Promise<T>} work @param {typeof say} tell @returns {Promise<T>}
  */
-async function withInstallLock(root, work) {
+async function withInstallLock(root, work, tell) {
   const lock = path.join(root, '.nx', 'install.lock');
   fs.mkdirSync(path.dirname(lock), { recursive: true });
   for (let told = false; ; told = true) {
@@ -190,7 +194,7 @@ async function withInstallLock(root, work) {
       fs.rmSync(lock, { force: true });
       continue;
     }
-    if (!told) say('packages', `waiting for the install of process ${holder}`);
+    if (!told) tell('packages', `waiting for the install of process ${holder}`);
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
   try {
@@ -204,10 +208,11 @@ async function withInstallLock(root, work) {
  * Installs what package-lock.json names, unless that was done before. The lockfile is never left changed.
  * @param {string} root
  * @param {(args: string[]) => Promise<{code: number, output: string}>} npm
+ * @param {typeof say} tell
  */
-export async function ensureInstalled(root, npm = (args) => runNpm(root, args)) {
+export async function ensureInstalled(root, npm = (args) => runNpm(root, args), tell = say) {
   if (isInstalled(root)) return;
-  await withInstallLock(root, async () => {
+  const install = async () => {
     if (isInstalled(root)) return;
     const lockfile = path.join(root, 'package-lock.json');
     if (!fs.existsSync(lockfile)) {
@@ -219,12 +224,12 @@ export async function ensureInstalled(root, npm = (args) => runNpm(root, args)) 
     }
     const before = fs.readFileSync(lockfile, 'utf8');
     const fresh = !fs.existsSync(path.join(root, 'node_modules', '.bin'));
-    say(
+    tell(
       'packages',
       fresh ? 'installing what package-lock.json names: about 1 GB, 1 to 2 min, once' : 'updating to package-lock.json',
     );
     const started = Date.now();
-    const heartbeat = setInterval(() => say('', `still installing, ${duration(Date.now() - started)}`), HEARTBEAT_MS);
+    const heartbeat = setInterval(() => tell('', `still installing, ${duration(Date.now() - started)}`), HEARTBEAT_MS);
     // Not `npm ci`: a lockfile made where the registry lacks packages of foreign platforms fails there (docs/adr/0002).
     // No install script is needed; those npm would run build things that are never loaded.
     const args = [
@@ -240,7 +245,7 @@ export async function ensureInstalled(root, npm = (args) => runNpm(root, args)) 
     const after = fs.readFileSync(lockfile, 'utf8');
     if (after !== before) fs.writeFileSync(lockfile, before);
     if (code !== 0) {
-      process.stderr.write(`${output.trimEnd().split('\n').slice(-15).join('\n')}\n`);
+      tell('npm', `${output.trimEnd().split('\n').slice(-15).join('\n             ')}`);
       throw new BootstrapError({
         missing: 'packages from the npm registry',
         why: `npm install ended with code ${code}, its last lines are above (registry: npm config get registry)`,
@@ -265,8 +270,9 @@ export async function ensureInstalled(root, npm = (args) => runNpm(root, args)) 
     }
     fs.mkdirSync(path.dirname(stampFile(root)), { recursive: true });
     fs.writeFileSync(stampFile(root), installFingerprint(root));
-    say('packages', `installed in ${duration(Date.now() - started)}`);
-  });
+    tell('packages', `installed in ${duration(Date.now() - started)}`);
+  };
+  await withInstallLock(root, install, tell);
 }
 
 /**

@@ -75,7 +75,14 @@ function runNx(args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(nx, ['run-many', '--outputStyle=static', '--nxBail=false', ...args], {
       cwd: checkout,
-      env: { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false' },
+      env: {
+        ...process.env,
+        NX_DAEMON: 'false',
+        NX_TUI: 'false',
+        // npm repeats for every task what it thinks of the machine's configuration.
+        npm_config_loglevel: 'silent',
+        ...(process.stdout.isTTY ? {} : { FORCE_COLOR: '0' }),
+      },
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     child.on('error', reject);
