@@ -1,4 +1,5 @@
 import type {
+  Blocker,
   ErrorParams,
   OperationKind,
   OperationState,
@@ -52,6 +53,8 @@ export interface ErrorView {
   readonly detail: string;
   readonly state: string;
   readonly next: string;
+  /** RESTORE_BLOCKED: every check that failed. */
+  readonly blockers?: readonly Blocker[];
 }
 
 /** What the workflow tells the world of an operation; stored whole with each `record`, so that readers never guess. */

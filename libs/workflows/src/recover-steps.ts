@@ -1,0 +1,148 @@
+import type { EndedState, OperationState } from '@tiny-forge/contracts/domain';
+import type { FailureDetails, OpaquePlan, PlanJob, RecoverStatus } from './activity-types.ts';
+import type { OperationRun } from './operation-run.ts';
+import { failure } from './step-failure.ts';
+import { never, Stopped } from './step-runner.ts';
+
+/**
+ * Finishes the open journal of an operation that Temporal no longer runs (restore.md 4), with the same activities. One step with several
+ * activities: what it does depends on the journal, and every one of them reads the journal first.
+ */
+export async function recover(run: OperationRun): Promise<OperationState> {
+  const { host, job, keeper } = run;
+  const recovers = run.input.options.recovers ?? '';
+  const recheck = run.input.options.recheckAccept !== undefined;
+  const status = await run.steps.run(
+    'recover',
+    () => host.recoverStatus({ job, recovers, recheck, accept: run.input.options.recheckAccept ?? null }),
+    { waits: never },
+  );
+  keeper.situation({ app: status.app });
+  if (status.plan === null || status.record === 'CLOSED') {
+    await tell(run, recovers, status.record === 'CLOSED' ? 'ROLLED_BACK' : 'FAILED');
+    return 'SUCCEEDED';
+  }
+  if (status.record === 'OPERATOR') return stays(run, recovers, status);
+  run.holds(status.plan);
+  const ended = await finishJournal(run, status.plan, status);
+  await tell(run, recovers, ended);
+  return 'SUCCEEDED';
+}
+
+async function finishJournal(run: OperationRun, plan: OpaquePlan, status: RecoverStatus): Promise<EndedState> {
+  const of: PlanJob = { job: run.job, plan };
+  const { host, keeper } = run;
+  switch (status.record) {
+    case 'NONE':
+    case 'BEGIN':
+    case 'STAGED':
+      await undoAll(run, plan, ['dropStaging', 'close']);
+      return 'FAILED';
+    case 'COMMIT':
+    case 'SWAPPED':
+    case 'DONE':
+      break;
+    default:
+      await undoAll(run, plan, ['removeNew', 'swapBack', 'resume', 'dropStaging', 'close']);
+      return 'ROLLED_BACK';
+  }
+  if (status.record !== 'DONE') {
+    try {
+      await phase(run, 'swap', () => host.swap(of));
+      keeper.situation({ data: 'restored' });
+    } catch (error) {
+      return back(run, plan, error);
+    }
+  }
+  try {
+    let instances: readonly string[] = [];
+    if (status.before !== 'stopped' && status.record !== 'DONE') {
+      instances = (await phase(run, 'redeploy', () => host.redeploy(of))).instances;
+      run.appIsBack('running');
+    }
+    await phase(run, 'finish', () => host.finish({ ...of, instances }));
+    return 'SUCCEEDED';
+  } catch (error) {
+    if (error instanceof Stopped && error.failure.done === true) return 'SUCCEEDED';
+    return back(run, plan, error);
+  }
+}
+
+async function back(run: OperationRun, plan: OpaquePlan, error: unknown): Promise<EndedState> {
+  if (!(error instanceof Stopped)) throw error;
+  run.keeper.patchStep('recover', { state: 'RUNNING', endedAt: null });
+  await undoAll(run, plan, ['removeNew', 'swapBack', 'resume', 'dropStaging', 'close']);
+  return 'ROLLED_BACK';
+}
+
+type UndoName = 'removeNew' | 'swapBack' | 'resume' | 'dropStaging' | 'close';
+
+/** In the order given; the first that fails holds the recovered operation. @throws Stopped */
+async function undoAll(run: OperationRun, plan: OpaquePlan, names: readonly UndoName[]): Promise<void> {
+  const of: PlanJob = { job: run.job, plan };
+  for (const name of names) {
+    try {
+      const answer = await phase(run, name, async () => run.host[name](of));
+      if (name === 'resume' && answer) run.appIsBack(answer.app);
+    } catch (error) {
+      if (error instanceof Stopped) await hold(run, plan, name, error.failure);
+      throw error;
+    }
+  }
+  run.keeper.situation({ data: 'current' });
+}
+
+async function hold(run: OperationRun, plan: OpaquePlan, name: UndoName, cause: FailureDetails): Promise<void> {
+  const details = cause.code === 'ROLLBACK_FAILED' ? cause : failure('UNDO_FAILED', { step: name, why: cause.message });
+  if (name === 'swapBack') run.keeper.situation({ data: cause.data ?? 'unclear' });
+  const guide = await run.operatorRecord(plan, details);
+  await run.control.endRecovered({
+    operationId: run.input.options.recovers ?? '',
+    by: run.input.operationId,
+    state: 'NEEDS_OPERATOR',
+    ...run.keeper.view.situation,
+    error: { code: details.code, params: details.params, detail: details.message },
+    ...(guide === null ? {} : { operatorGuide: guide }),
+  });
+}
+
+async function stays(run: OperationRun, recovers: string, status: RecoverStatus): Promise<OperationState> {
+  run.keeper.situation({ data: 'unclear' });
+  await run.control.endRecovered({
+    operationId: recovers,
+    by: run.input.operationId,
+    state: 'NEEDS_OPERATOR',
+    ...run.keeper.view.situation,
+    ...(status.guide === null ? {} : { operatorGuide: status.guide }),
+  });
+  const details = failure('WORKLOAD_HELD', { operationId: recovers });
+  run.keeper.finishStep('recover', 'FAILED', details.message);
+  run.keeper.fail(details);
+  return 'FAILED';
+}
+
+/** Nobody is asked: what cannot go forward goes back. */
+function phase<T>(run: OperationRun, name: string, call: () => Promise<T>): Promise<T> {
+  run.keeper.patchStep('recover', { detail: name });
+  return run.steps.run('recover', call, { waits: never, decision: true });
+}
+
+async function tell(run: OperationRun, recovers: string, state: EndedState): Promise<void> {
+  const { app, data } = run.keeper.view.situation;
+  await run.control.endRecovered({
+    operationId: recovers,
+    by: run.input.operationId,
+    state,
+    app,
+    data,
+    ...(state === 'SUCCEEDED'
+      ? {}
+      : {
+          error: {
+            code: 'RECOVERED',
+            params: { operationId: run.input.operationId },
+            detail: failure('RECOVERED', { operationId: run.input.operationId }).message,
+          },
+        }),
+  });
+}
