@@ -14,7 +14,14 @@ export interface Database {
   /** One row per deployment that was tried; `good` = its health gate passed. */
   deployments: DeploymentTable;
   snapshots: SnapshotTable;
-  snapshot_pins: { snapshot_id: string; operation_id: string; reason: string; created_at: string };
+  snapshot_pins: {
+    snapshot_id: string;
+    operation_id: string;
+    reason: string;
+    /** null: until the operation ends; else the pin holds until then. */
+    expires_at: string | null;
+    created_at: string;
+  };
   operations: OperationTable;
   operation_histories: { operation_id: string; gzip: Uint8Array };
   users: { id: string; name: string; password_hash: string; permissions: string; created_at: string };
@@ -54,6 +61,10 @@ export interface Database {
     status: number | null;
     headers: string | null;
     body: string | null;
+    /** The operation whose row was inserted with this record: what a retry asks when the first run died before its answer. */
+    operation_id: string | null;
+    /** A record without status whose lease ran out belongs to a process that died. */
+    lease_until: string;
     created_at: string;
   };
 }
