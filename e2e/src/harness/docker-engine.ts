@@ -34,10 +34,10 @@ export interface DockerEvent {
 
 /** The engine itself, spoken to past the product. Answers above 399 are errors with `status`. */
 export class DockerEngine {
-  readonly #socketPath: string;
+  readonly socketPath: string;
 
   constructor(socketPath: string = dockerSocket()) {
-    this.#socketPath = socketPath;
+    this.socketPath = socketPath;
   }
 
   async call<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -46,7 +46,7 @@ export class DockerEngine {
     return new Promise<T>((resolve, reject) => {
       const request = http.request(
         {
-          socketPath: this.#socketPath,
+          socketPath: this.socketPath,
           method,
           path: `/v1.41${path}`,
           headers:
@@ -114,9 +114,11 @@ export class DockerEngine {
   }
 
   /** Events from now on until `stop`. */
-  async watch(): Promise<{ readonly events: DockerEvent[]; stop(): void }> {
+  async watch(
+    onEvent: (event: DockerEvent) => void = () => undefined,
+  ): Promise<{ readonly events: DockerEvent[]; stop(): void }> {
     const events: DockerEvent[] = [];
-    const request = http.request({ socketPath: this.#socketPath, path: '/v1.41/events' });
+    const request = http.request({ socketPath: this.socketPath, path: '/v1.41/events' });
     request.on('error', () => undefined);
     await new Promise<void>((resolve, reject) => {
       request.once('error', reject);
@@ -127,7 +129,11 @@ export class DockerEngine {
         response.on('data', (chunk: string) => {
           const lines = (rest + chunk).split('\n');
           rest = lines.pop() ?? '';
-          for (const line of lines) if (line.trim() !== '') events.push(JSON.parse(line) as DockerEvent);
+          for (const line of lines.filter((each) => each.trim() !== '')) {
+            const event = JSON.parse(line) as DockerEvent;
+            events.push(event);
+            onEvent(event);
+          }
         });
         resolve();
       });

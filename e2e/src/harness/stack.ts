@@ -31,6 +31,8 @@ export interface StackOptions {
   /** Shared with others; else one of its own. */
   readonly temporal?: TemporalServer;
   readonly dockerHost?: string;
+  /** The engine behind `dockerHost` where that is not the one of the environment. */
+  readonly engineSocket?: string;
 }
 
 /** The product as a user runs it: the built server on a data folder, with a real Temporal and a real Docker. */
@@ -54,7 +56,7 @@ export class Stack {
     this.root = path.join(folder, 'root');
     this.port = port;
     this.temporal = temporal;
-    this.docker = new DockerEngine(dockerSocket());
+    this.docker = new DockerEngine(options.engineSocket ?? dockerSocket());
   }
 
   /** Made but not started. */
@@ -65,7 +67,8 @@ export class Stack {
     fs.mkdirSync(stack.root);
     stack.cleanup.add('folder', () => fs.rmSync(folder, { recursive: true, force: true }));
     if (options.temporal === undefined) stack.cleanup.add('temporal', () => temporal.destroy());
-    stack.cleanup.add('containers', () => stack.#removeContainers());
+    // On a borrowed data folder the containers are the owner's.
+    if (options.dataDir === undefined) stack.cleanup.add('containers', () => stack.#removeContainers());
     stack.cleanup.add('server', () => stack.stop());
     return stack;
   }
@@ -167,11 +170,15 @@ export class Stack {
     await this.up(options);
   }
 
+  get databaseName(): string {
+    const name = fs.readdirSync(this.dataDir).find((each) => /\.(db|sqlite3?)$/.test(each));
+    if (name === undefined) throw new Error(`no database in ${this.dataDir}`);
+    return name;
+  }
+
   /** The state database, read-only, for one look. */
   query<T>(sql: string, ...values: (string | number)[]): T[] {
-    const file = fs.readdirSync(this.dataDir).find((name) => /\.(db|sqlite3?)$/.test(name));
-    if (file === undefined) throw new Error(`no database in ${this.dataDir}`);
-    const database = new DatabaseSync(path.join(this.dataDir, file), { readOnly: true, timeout: 5_000 });
+    const database = new DatabaseSync(path.join(this.dataDir, this.databaseName), { readOnly: true, timeout: 5_000 });
     try {
       return database.prepare(sql).all(...values) as T[];
     } finally {

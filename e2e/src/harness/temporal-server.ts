@@ -50,6 +50,15 @@ export class TemporalServer {
     await this.#process?.signal('SIGKILL');
   }
 
+  /** Alive but silent: what was sent meanwhile is read after `thaw`. */
+  freeze(): void {
+    if (this.#process !== null) process.kill(this.#process.pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    if (this.#process?.isAlive) process.kill(this.#process.pid, 'SIGCONT');
+  }
+
   /** Everything Temporal ever knew is gone. */
   async deleteDatabase(): Promise<void> {
     await this.kill();

@@ -62,12 +62,13 @@ export class TestWorkload {
   static async withSnapshot(
     stack: Stack,
     overrides: Record<string, unknown> = {},
+    size: { files?: number; bytesPerFile?: number } = {},
   ): Promise<{ app: TestWorkload; snapshotId: string }> {
     const app = await TestWorkload.create(stack, overrides);
-    app.write('snap');
+    app.write('snap', size);
     await app.deploy();
     const snapshotId = await app.snapshot();
-    app.write('live');
+    app.write('live', size);
     return { app, snapshotId };
   }
 
