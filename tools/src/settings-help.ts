@@ -6,13 +6,12 @@ interface SettingRow {
 }
 
 /** What `npm start -- --help` prints. */
-export function settingsHelp(settings: readonly SettingRow[], width = 100): string {
+export function settingsHelp(settings: readonly SettingRow[], width = 98): string {
   const nameWidth = Math.max(...settings.map(({ name }) => name.length)) + 2;
   const lines = [
-    'npm start                 installs and builds what is needed, finds or provides Docker and Temporal, starts Tiny Forge',
-    'npm start -- --help       this page',
-    '',
-    'Ctrl-C or SIGTERM stops Tiny Forge; workloads keep running.',
+    'npm start            installs and builds what is needed, finds or provides Docker and Temporal,',
+    '                     and starts Tiny Forge. Ctrl-C or SIGTERM stops it; workloads keep running.',
+    'npm start -- --help  this page',
     '',
     'Settings are environment variables, for example: TINY_FORGE_PORT=4500 npm start',
     '',

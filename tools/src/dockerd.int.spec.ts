@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { thisMachine } from './commands.ts';
+import { askDocker } from './docker-probe.ts';
+import {
+  findLivingDockerd,
+  findNeighbourDockerd,
+  planDockerd,
+  readDockerdRecord,
+  startDockerd,
+  type DockerdPlan,
+  type DockerdRecord,
+} from './dockerd.ts';
+import { identityOf, isRunning, stopProcess } from './process-identity.ts';
+import { isProvisionError } from './provision-error.ts';
+import { writeRecord } from './run-record.ts';
+
+const machine = thisMachine();
+const binary = machine.which('dockerd') ?? '';
+// A second daemon here must leave alone the bridge and the firewall of the one that other tests use.
+const APART = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
+
+/** Only root can start a daemon; any other account is offered the Engine that is there (docker-engine.spec.ts). */
+const asRoot = machine.isRoot ? describe : describe.skip;
+
+asRoot('a Docker daemon of our own', () => {
+  let base: string;
+  let plan: DockerdPlan;
+  let record: DockerdRecord;
+  const started: DockerdRecord[] = [];
+
+  beforeAll(async () => {
+    if (binary === '') throw new Error('dockerd is not installed: run these tests with `npm test`');
+    base = fs.mkdtempSync('/var/tmp/tf-dockerd-');
+    plan = planDockerd(path.join(base, 'data'), base, APART);
+    ({ record } = await startDockerd(binary, plan, machine.which('iptables-legacy')));
+    started.push(record);
+  }, 90_000);
+
+  afterAll(async () => {
+    for (const one of started) await stopProcess(one, 'SIGTERM', 20_000);
+    await machine.run('rm', ['-rf', '--one-file-system', base]);
+  }, 60_000);
+
+  it('answers, keeps containers when it stops, and is in a session of its own', async () => {
+    expect(await askDocker(`unix://${plan.socket}`)).toMatchObject({ answers: true, os: 'linux' });
+    expect(fs.readFileSync(`/proc/${record.pid}/cmdline`, 'utf8')).toContain('--live-restore');
+    const session = fs.readFileSync(`/proc/${record.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3];
+    expect(Number(session)).toBe(record.pid);
+  });
+
+  it('is adopted by the next start', async () => {
+    expect(await findLivingDockerd(plan)).toEqual(record);
+  });
+
+  it('is found although its record is lost, and recorded again', async () => {
+    fs.rmSync(plan.recordFile);
+    expect(await findLivingDockerd(plan)).toEqual(record);
+    expect(readDockerdRecord(plan.recordFile)).toEqual(record);
+  });
+
+  it.each<[string, (foreign: ChildProcess) => object]>([
+    ['another process', (foreign) => ({ ...record, ...identityOf(foreign.pid ?? 0) })],
+    ['another start of that number', () => ({ ...record, startTime: '1' })],
+    ['another boot', () => ({ ...record, bootId: 'x' })],
+    ['another data root', () => ({ ...record, dataRoot: '/var/lib/docker' })],
+  ])('does not follow a record of %s, and signals nobody', async (_name, forge) => {
+    const foreign = spawn('sleep', ['60']);
+    try {
+      writeRecord(plan.recordFile, forge(foreign));
+      expect(await findLivingDockerd(plan)).toEqual(record);
+      expect(isRunning(identityOf(foreign.pid ?? 0) ?? record)).toBe(true);
+      expect(foreign.exitCode).toBeNull();
+    } finally {
+      foreign.kill('SIGKILL');
+    }
+  });
+
+  it('is a neighbour for other data folders, not for its own', () => {
+    expect(findNeighbourDockerd(planDockerd('/another/data', base))).toBe(`unix://${plan.socket}`);
+    expect(findNeighbourDockerd(plan)).toBeNull();
+  });
+
+  it('is not there any more after it died; the same data start again', async () => {
+    await stopProcess(record, 'SIGKILL', 10_000);
+    expect(await findLivingDockerd(plan)).toBeNull();
+    ({ record } = await startDockerd(binary, plan, machine.which('iptables-legacy')));
+    started.push(record);
+    expect(await findLivingDockerd(plan)).toEqual(record);
+  }, 90_000);
+
+  it('fails with its last words, and leaves no record of a daemon that never was', async () => {
+    const broken = planDockerd(path.join(base, 'broken'), base, [...APART, '--no-such-flag']);
+    const error: unknown = await startDockerd(binary, broken, null).catch((reason: unknown) => reason);
+    if (!isProvisionError(error)) throw new Error('expected a ProvisionError', { cause: error });
+    expect(error.code).toBe('DOCKER_FAILED');
+    expect(error.failure.log?.join('\n')).toContain('no-such-flag');
+    expect(readDockerdRecord(broken.recordFile)).toBeNull();
+  });
+
+  it('takes the slow storage driver where the wanted one does not work', async () => {
+    // overlay2 as a wish that this file system cannot grant: a device that does not exist for a driver that needs one.
+    const picky = planDockerd(path.join(base, 'picky'), base, APART);
+    fs.mkdirSync(path.join(picky.dataRoot, 'zfs'), { recursive: true });
+    fs.writeFileSync(path.join(picky.dataRoot, 'zfs', 'left-from-another-disk'), '');
+    const result = await startDockerd(binary, picky, null);
+    started.push(result.record);
+    expect(result.notes.join()).toContain('vfs');
+    expect((await askDocker(`unix://${picky.socket}`)).answers).toBe(true);
+  }, 90_000);
+});
