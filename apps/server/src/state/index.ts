@@ -12,6 +12,7 @@ export {
   type TokenRecord,
   type UserRecord,
 } from './identity-stores.ts';
+export { makeDirectory } from './make-directory.ts';
 export { MetaStore } from './meta-store.ts';
 export { errorView, MAX_ATTEMPTS, queuedView, type NewOperation, type OperationRecord } from './operation-record.ts';
 export { OperationStore, type OperationFilter } from './operation-store.ts';

@@ -1,7 +1,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { ForgeError } from '@tiny-forge/contracts/domain';
+import { makeDirectory } from './make-directory.ts';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -43,7 +44,7 @@ export class SecretBox {
 export function loadOrCreateKey(file: string): Buffer {
   const existing = readKey(file);
   if (existing) return existing;
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  makeDirectory(path.dirname(file));
   const draft = `${file}.${randomBytes(8).toString('hex')}`;
   const descriptor = openSync(draft, 'wx', 0o600);
   try {

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
@@ -8,6 +7,7 @@ import type { Clock } from './clock.ts';
 import { DeploymentStore } from './deployment-store.ts';
 import { IdempotencyStore } from './idempotency-store.ts';
 import { SessionStore, TokenStore, UserStore } from './identity-stores.ts';
+import { makeDirectory } from './make-directory.ts';
 import { MetaStore } from './meta-store.ts';
 import { migrate } from './migrations.ts';
 import { OperationStore } from './operation-store.ts';
@@ -47,7 +47,7 @@ export interface StateOptions {
   readonly dataDir: string;
   readonly clock: Clock;
   readonly newId: () => string;
-  /** How long a statement waits for another process, ms. The wait blocks the event loop. */
+  /** How long a statement waits for another process, ms. */
   readonly busyTimeoutMs?: number;
 }
 
@@ -57,13 +57,15 @@ export interface StateOptions {
  */
 export async function openState(options: StateOptions): Promise<State> {
   const file = path.join(options.dataDir, 'state.sqlite');
+  const waitMs = options.busyTimeoutMs ?? 5_000;
   let database: DatabaseSync;
   let box: SecretBox;
   try {
-    mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+    makeDirectory(options.dataDir);
     box = new SecretBox(loadOrCreateKey(path.join(options.dataDir, 'keys', 'state')));
-    database = new DatabaseSync(file, { timeout: options.busyTimeoutMs ?? 5_000, enableForeignKeyConstraints: true });
-    database.exec('pragma journal_mode = wal; pragma synchronous = full;');
+    // The switch to WAL needs the file alone for a moment; after it the dialect waits, without blocking the event loop.
+    database = new DatabaseSync(file, { timeout: waitMs, enableForeignKeyConstraints: true });
+    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 0;');
   } catch (error) {
     if ((error as { forgeError?: boolean }).forgeError) throw error;
     throw new ForgeError({
@@ -72,7 +74,7 @@ export async function openState(options: StateOptions): Promise<State> {
       cause: error,
     });
   }
-  const db = new Kysely<Database>({ dialect: new ImmediateSqliteDialect({ database: forKysely(database) }) });
+  const db = new Kysely<Database>({ dialect: new ImmediateSqliteDialect({ database: forKysely(database) }, waitMs) });
   try {
     await migrate(db, options.dataDir);
   } catch (error) {
