@@ -41,6 +41,12 @@ asRoot('a Docker daemon of our own', () => {
 
   afterAll(async () => {
     for (const one of started) await stopProcess(one, 'SIGTERM', 20_000);
+    // dockerd with --live-restore leaves its data folder mounted on itself.
+    const mounts = fs
+      .readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '');
+    for (const place of mounts.filter((one) => one.startsWith(base)).reverse()) await machine.run('umount', [place]);
     await machine.run('rm', ['-rf', '--one-file-system', base]);
   }, 60_000);
 
@@ -89,6 +95,21 @@ asRoot('a Docker daemon of our own', () => {
     ({ record } = await startDockerd(binary, plan, machine.which('iptables-legacy')));
     started.push(record);
     expect(await findLivingDockerd(plan)).toEqual(record);
+  }, 90_000);
+
+  it('starts although the pid files of a power cut name other processes now', async () => {
+    await stopProcess(record, 'SIGKILL', 10_000);
+    const stranger = spawn('sleep', ['120']);
+    try {
+      for (const file of [plan.pidFile, path.join(plan.execRoot, 'containerd', 'containerd.pid')]) {
+        fs.writeFileSync(file, String(stranger.pid));
+      }
+      ({ record } = await startDockerd(binary, plan, machine.which('iptables-legacy')));
+      started.push(record);
+      expect(stranger.exitCode).toBeNull();
+    } finally {
+      stranger.kill('SIGKILL');
+    }
   }, 90_000);
 
   it('fails with its last words, and leaves no record of a daemon that never was', async () => {

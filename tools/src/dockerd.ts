@@ -39,6 +39,7 @@ export interface DockerdPlan {
 
 const SOCKET_PATH_LIMIT = 107;
 const START_TIMEOUT_MS = 60_000;
+const DYING_MS = 3_000;
 
 /**
  * Where a daemon of ours keeps its things for a data folder. Sockets (its own and, deeper, containerd's) go to a short
@@ -232,6 +233,7 @@ async function launch(binary: string, plan: DockerdPlan, env: NodeJS.ProcessEnv)
   for (const folder of [path.dirname(plan.recordFile), plan.dataRoot, plan.execRoot, path.dirname(plan.socket)]) {
     fs.mkdirSync(folder, { recursive: true, mode: 0o711 });
   }
+  await forgetDeadDaemons(plan);
   const args = [
     '--data-root',
     plan.dataRoot,
@@ -275,11 +277,30 @@ async function launch(binary: string, plan: DockerdPlan, env: NodeJS.ProcessEnv)
   };
 }
 
+/**
+ * dockerd believes its pid files: after a power cut the number in one belongs to anybody, and it refuses to start; after
+ * SIGKILL its containerd is still dying, and it waits for that one. Files of processes that are not those are removed.
+ */
+async function forgetDeadDaemons(plan: DockerdPlan): Promise<void> {
+  const files: readonly (readonly [file: string, program: string, mark: string])[] = [
+    [plan.pidFile, 'dockerd', plan.dataRoot],
+    [path.join(plan.execRoot, 'containerd', 'containerd.pid'), 'containerd', plan.execRoot],
+  ];
+  for (const [file, program, mark] of files) {
+    if (!fs.existsSync(file)) continue;
+    const pid = Number(fs.readFileSync(file, 'utf8'));
+    const isOurs = (args: readonly string[]): boolean =>
+      path.basename(args[0] ?? '') === program && args.some((arg) => arg.startsWith(mark));
+    // A dying process has no arguments any more, but still its number and its locks.
+    await waitUntil(() => identityOf(pid) === null || !isOurs(commandLineOf(pid) ?? [program, mark]), DYING_MS);
+    if (!isOurs(commandLineOf(pid) ?? [])) fs.rmSync(file);
+  }
+}
+
 function readLog(file: string): string[] {
   try {
-    return lastLines(fs.readFileSync(file, 'utf8'), 8).map((line) =>
-      line.length > 300 ? `${line.slice(0, 300)}…` : line,
-    );
+    const text = fs.readFileSync(file, 'utf8').replace(/^.*module=grpc$\n?/gm, '');
+    return lastLines(text, 8).map((line) => (line.length > 300 ? `${line.slice(0, 300)}…` : line));
   } catch {
     return [];
   }
