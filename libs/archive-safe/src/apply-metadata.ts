@@ -12,9 +12,17 @@ import { escapePath } from './byte-string.ts';
 import type { IndexEntry } from './entry.ts';
 import { Refusal } from './refusal.ts';
 
-/** Floor to microseconds: libuv rounds `.999999999` up into the next second (nodejs/node#50859). */
+/**
+ * The half microsecond keeps the double on the right side: libuv truncates it, and rounds `.999999999` up into the next
+ * second (nodejs/node#50859).
+ */
 function seconds(entry: IndexEntry): number {
-  return entry.mtimeSec + Math.floor(entry.mtimeNs / 1000) / 1e6;
+  return entry.mtimeSec + (Math.floor(entry.mtimeNs / 1000) + 0.5) / 1e6;
+}
+
+/** From 2^33 seconds on a double cannot hold a microsecond: there the next value it can hold is all one can ask for. */
+function tolerance(entry: IndexEntry): bigint {
+  return entry.mtimeSec < 2 ** 33 ? 0n : BigInt(Math.ceil((entry.mtimeSec / 2 ** 52) * 1e6)) + 1n;
 }
 
 function microseconds(entry: IndexEntry): bigint {
@@ -41,8 +49,8 @@ export function applySymlinkMetadata(path: Buffer, entry: IndexEntry): void {
 function checkKept(stat: BigIntStats, entry: IndexEntry): void {
   if (Number(stat.uid) !== entry.uid || Number(stat.gid) !== entry.gid) throw lost(entry, 'owner');
   const off = stat.mtimeNs / 1000n - microseconds(entry);
-  // A double of seconds holds a microsecond only up to 2^53 of them; one microsecond below is as close as the call gets.
-  if (off > 1n || off < -1n) throw lost(entry, 'mtime');
+  const limit = tolerance(entry);
+  if (off > limit || off < -limit) throw lost(entry, 'mtime');
 }
 
 function lost(entry: IndexEntry, what: string): Refusal {

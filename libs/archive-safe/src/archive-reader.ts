@@ -8,14 +8,14 @@ import {
   type Frame,
   type Segment,
 } from './archive-table.ts';
-import { hiddenLength, inflateFrame, unwrapHidden, type Codec } from './codec.ts';
+import { hiddenLength, FrameInflater, unwrapHidden, type Codec } from './codec.ts';
 import type { IndexEntry } from './entry.ts';
 import { decodeIndexBlock } from './index-block.ts';
 import { damaged } from './refusal.ts';
 
 /** Reads exactly `length` bytes or refuses: a file that ends early is damaged. */
-export function readExactly(fd: number, length: number, position: number): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(length);
+export function readExactly(fd: number, length: number, position: number, scratch?: Buffer): Buffer {
+  const bytes = scratch === undefined ? Buffer.allocUnsafeSlow(length) : scratch.subarray(0, length);
   let at = 0;
   while (at < length) {
     const got = readSync(fd, bytes, at, length - at, position + at);
@@ -67,6 +67,9 @@ export class ArchiveReader {
   #fd: number;
   #offsets: Float64Array;
   #rawOffsets: Float64Array;
+  #inflater: FrameInflater | undefined;
+  /** Holds one packed frame or index block at a time. */
+  #scratch = Buffer.allocUnsafeSlow(0);
 
   constructor(fd: number, tablePayload: Buffer) {
     this.#fd = fd;
@@ -98,7 +101,7 @@ export class ArchiveReader {
   index(index: number): IndexEntry[] {
     const segment = this.segment(index);
     const offset = this.#offset(index) + packedBytes(segment) - segment.indexBytes;
-    const container = readExactly(this.#fd, segment.indexBytes, offset);
+    const container = this.#read(segment.indexBytes, offset);
     if (!hash('sha256', container, 'buffer').equals(segment.indexSha256)) {
       throw damaged('INDEX', 'The hash of an index block does not match', { offset });
     }
@@ -110,11 +113,11 @@ export class ArchiveReader {
     return entries;
   }
 
-  /** The packed frames of a segment in order, each compared with its hash. */
+  /** The packed frames of a segment in order, each compared with its hash and valid until the next one. */
   *packed(index: number): Generator<{ frame: Frame; packed: Buffer; offset: number }, void, void> {
     let offset = this.#offset(index);
     for (const frame of this.segment(index).frames) {
-      const packed = readExactly(this.#fd, frame.packedBytes, offset);
+      const packed = this.#read(frame.packedBytes, offset);
       if (!hash('sha256', packed, 'buffer').equals(frame.sha256)) {
         throw damaged('FRAME', 'The hash of a frame does not match', { offset });
       }
@@ -123,9 +126,16 @@ export class ArchiveReader {
     }
   }
 
-  /** The tar bytes of a segment, frame by frame. */
+  /** The tar bytes of a segment, frame by frame, each valid until the next one. */
   *raw(index: number): Generator<Buffer, void, void> {
-    for (const { frame, packed } of this.packed(index)) yield inflateFrame(packed, this.table.codec, frame.rawBytes);
+    const inflater = (this.#inflater ??= new FrameInflater(this.table.codec));
+    for (const { frame, packed } of this.packed(index)) yield inflater.inflate(packed, frame.rawBytes);
+  }
+
+  /** Valid until the next read. */
+  #read(length: number, offset: number): Buffer {
+    if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(Math.max(length, 2 << 20));
+    return readExactly(this.#fd, length, offset, this.#scratch);
   }
 
   #offset(index: number): number {

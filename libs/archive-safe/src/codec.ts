@@ -1,5 +1,7 @@
 import zlib from 'node:zlib';
 import { damaged } from './refusal.ts';
+import { countShortLived } from './short-lived.ts';
+import { ZstdContext } from './zstd-context.ts';
 
 export type Codec = 'zstd' | 'gzip';
 
@@ -17,34 +19,74 @@ const memberHead = Buffer.from([0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3]);
 const memberTail = Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const maxMemberPart = 65000;
 
-/** One independent frame. The result may be a view of a larger buffer that nobody else uses. */
-export function compressFrame(raw: Buffer, { codec, level }: CompressionSettings): Buffer {
-  const chunkSize = raw.length + (raw.length >> 7) + 1024;
-  if (codec === 'gzip') return zlib.gzipSync(raw, { level: level ?? 6, chunkSize });
-  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants;
-  return zlib.zstdCompressSync(raw, {
-    chunkSize,
-    pledgedSrcSize: raw.length,
-    params: { [ZSTD_c_compressionLevel]: level ?? 3, [ZSTD_c_checksumFlag]: 1, [ZSTD_c_contentSizeFlag]: 1 },
-  });
+function packedLimit(rawBytes: number): number {
+  return rawBytes + (rawBytes >> 7) + 1024;
 }
 
-/** Inflates exactly one frame to exactly `rawBytes`; the output never grows beyond that. */
-export function inflateFrame(frame: Buffer, codec: Codec, rawBytes: number): Buffer {
-  if (rawBytes > maxFrameBytes) throw damaged('FRAME', 'A frame is larger than allowed');
-  if (codec === 'zstd') checkZstdHeader(frame, rawBytes);
-  else checkGzipHeader(frame, rawBytes);
-  const options = { maxOutputLength: rawBytes + 1, chunkSize: Math.max(64, rawBytes + 1) };
-  let raw: Buffer;
-  try {
-    raw = codec === 'zstd' ? zlib.zstdDecompressSync(frame, options) : zlib.gunzipSync(frame, options);
-  } catch (error) {
-    throw damaged('FRAME', 'A frame cannot be inflated', {
-      reason: error instanceof Error ? error.message : 'unknown',
-    });
+function zstdParams(level: number | undefined): Record<number, number> {
+  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants;
+  return { [ZSTD_c_compressionLevel]: level ?? 3, [ZSTD_c_checksumFlag]: 1, [ZSTD_c_contentSizeFlag]: 1 };
+}
+
+/** Makes independent frames, one after the other. */
+export class FrameCompressor {
+  #settings: CompressionSettings;
+  #context: ZstdContext | undefined;
+
+  constructor(settings: CompressionSettings) {
+    this.#settings = settings;
+    if (settings.codec !== 'zstd' || !ZstdContext.works) return;
+    this.#context = new ZstdContext(zlib.createZstdCompress({ params: zstdParams(settings.level) }), 0);
   }
-  if (raw.length !== rawBytes) throw damaged('FRAME', 'A frame has a different size than declared');
-  return raw;
+
+  /** Valid until the next call. */
+  compress(raw: Buffer): Buffer {
+    const { codec, level } = this.#settings;
+    const chunkSize = packedLimit(raw.length);
+    const packed = this.#context?.run(raw, chunkSize);
+    if (packed !== undefined) return packed;
+    countShortLived(chunkSize);
+    if (codec === 'gzip') return zlib.gzipSync(raw, { level: level ?? 6, chunkSize });
+    return zlib.zstdCompressSync(raw, { chunkSize, pledgedSrcSize: raw.length, params: zstdParams(level) });
+  }
+
+  close(): void {
+    this.#context?.close();
+    this.#context = undefined;
+  }
+}
+
+/** Inflates frames, one after the other, each to exactly the size the table declares: the output never grows beyond it. */
+export class FrameInflater {
+  #codec: Codec;
+  #context: ZstdContext | undefined;
+
+  constructor(codec: Codec) {
+    this.#codec = codec;
+    if (codec !== 'zstd' || !ZstdContext.works) return;
+    this.#context = new ZstdContext(zlib.createZstdDecompress(), 0);
+  }
+
+  /** Valid until the next call. After a refusal the inflater is spent. */
+  inflate(frame: Buffer, rawBytes: number): Buffer {
+    if (rawBytes > maxFrameBytes) throw damaged('FRAME', 'A frame is larger than allowed');
+    if (this.#codec === 'zstd') checkZstdHeader(frame, rawBytes);
+    else checkGzipHeader(frame, rawBytes);
+    const raw = this.#run(frame, rawBytes + 1);
+    if (raw?.length !== rawBytes) throw damaged('FRAME', 'A frame cannot be inflated to its declared size');
+    return raw;
+  }
+
+  #run(frame: Buffer, limit: number): Buffer | undefined {
+    if (this.#context !== undefined) return this.#context.run(frame, limit);
+    countShortLived(limit);
+    const options = { maxOutputLength: limit, chunkSize: Math.max(64, limit) };
+    try {
+      return this.#codec === 'zstd' ? zlib.zstdDecompressSync(frame, options) : zlib.gunzipSync(frame, options);
+    } catch {
+      return undefined;
+    }
+  }
 }
 
 /** Rules Z: content size declared and equal, checksum present, no dictionary, window no larger than the content or 8 MiB. */

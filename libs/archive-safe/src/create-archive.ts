@@ -4,10 +4,11 @@ import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { encodeTable, encodeTrailer, type Segment, type VolumeSummary } from './archive-table.ts';
-import { compressFrame, wrapHidden, type Codec } from './codec.ts';
+import { FrameCompressor, wrapHidden, type Codec } from './codec.ts';
 import { openDirectory } from './directory-handle.ts';
 import { manifestPath, maxManifestBytes, type IndexEntry } from './entry.ts';
 import { forgeError } from './forge-fault.ts';
+import { frameBytes } from './frame-plan.ts';
 import { encodeIndexBlock } from './index-block.ts';
 import type { LinkTier } from './link-policy.ts';
 import { NoteList, type Note } from './note.ts';
@@ -121,6 +122,9 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+/** What a frame takes when it cannot be compressed at all. */
+const outputBytes = frameBytes + (frameBytes >> 7);
+
 /** Jobs in flight are bounded, frames are written in the order in which they were planned. */
 async function pump(
   { codec = 'zstd', level, onProgress }: CreateArchiveOptions,
@@ -142,11 +146,13 @@ async function pump(
   const inFlight: Promise<PackedFrame>[] = [];
   let finished = 0;
   let spare: ArrayBuffer[] = [];
+  const outputs: ArrayBuffer[] = [];
   const writeOldest = async (): Promise<void> => {
     const frame = await (inFlight.shift() as Promise<PackedFrame>);
     finished++;
     if (frame.spare !== null) spare.push(frame.spare);
     await out.frame(frame);
+    outputs.push(frame.out);
     onProgress?.({ doneBytes: out.contentBytes, doneEntries: out.entries });
   };
   for (;;) {
@@ -155,7 +161,8 @@ async function pump(
     spare = [];
     if (job === null) break;
     const packer = packers.reduce((a, b) => (b.load < a.load ? b : a));
-    const packed = packer.call('pack', [job], job.kind === 'piece' ? [job.raw] : []);
+    const output = outputs.pop() ?? new ArrayBuffer(outputBytes);
+    const packed = packer.call('pack', [job, output], [job.kind === 'piece' ? job.raw : job.plan, output]);
     packed.catch(() => undefined);
     inFlight.push(packed);
     if (inFlight.length >= packers.length + 2) await writeOldest();
@@ -206,7 +213,9 @@ class ArchiveOutput {
 
   /** The first and the last segment, made here. */
   async #edge(raw: Buffer, entries: IndexEntry[]): Promise<void> {
-    const packed = compressFrame(raw, { codec: this.#codec });
+    const compressor = new FrameCompressor({ codec: this.#codec });
+    const packed = Buffer.from(compressor.compress(raw));
+    compressor.close();
     const index = encodeIndexBlock(entries, this.#codec);
     await this.#write(packed);
     await this.#write(index);
@@ -223,7 +232,8 @@ class ArchiveOutput {
   async frame(frame: PackedFrame): Promise<void> {
     this.notes.addAll(frame.notes);
     if (frame.rawBytes === 0) return;
-    await this.#write(frame.packed);
+    const packed = new Uint8Array(frame.out, 0, frame.packedBytes);
+    await this.#write(packed);
     this.#open ??= {
       volume: frame.volume,
       entries: 0,
@@ -232,9 +242,9 @@ class ArchiveOutput {
       indexBytes: 0,
       indexSha256: Buffer.alloc(0),
     };
-    const { packed, rawBytes } = frame;
-    this.#open.frames.push({ packedBytes: packed.length, rawBytes, sha256: Buffer.from(frame.sha256) });
-    this.#space.bytes(packed.length);
+    const { packedBytes, rawBytes } = frame;
+    this.#open.frames.push({ packedBytes, rawBytes, sha256: Buffer.from(frame.sha256) });
+    this.#space.bytes(packedBytes);
     if (frame.index === null || frame.indexSha256 === null) return;
     await this.#write(frame.index);
     Object.assign(this.#open, {

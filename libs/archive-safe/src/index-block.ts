@@ -9,31 +9,34 @@ const tag = Buffer.from('TFI1');
 const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'hardlink'];
 const maxBlockBytes = 32 << 20;
 const sparseFlag = 1;
+const noHash = Buffer.alloc(32);
 
 /** The hidden container with the index of one segment. */
 export function encodeIndexBlock(entries: readonly IndexEntry[], codec: Codec): Buffer {
   const out = new ByteWriter();
   out.number(entries.length);
-  for (const entry of entries) {
-    out.number(types.indexOf(entry.type));
-    out.number(entry.sparse ? sparseFlag : 0);
-    out.bytes(bytesOf(entry.path));
-    out.number(entry.mode);
-    out.number(entry.uid);
-    out.number(entry.gid);
-    out.number(entry.mtimeSec);
-    out.number(entry.mtimeNs);
-    if (entry.type === 'file') {
-      out.number(entry.size);
-      out.raw(entry.sha256 ?? Buffer.alloc(32));
-    } else if (entry.type !== 'directory') {
-      out.bytes(bytesOf(entry.link));
-    }
-  }
+  for (const entry of entries) encodeEntry(out, entry);
   const plain = out.finish();
   const head = Buffer.alloc(4);
   head.writeUInt32LE(plain.length);
   return wrapHidden(Buffer.concat([tag, head, zlib.zstdCompressSync(plain, { pledgedSrcSize: plain.length })]), codec);
+}
+
+export function encodeEntry(out: ByteWriter, entry: IndexEntry): void {
+  out.number(types.indexOf(entry.type));
+  out.number(entry.sparse ? sparseFlag : 0);
+  out.bytes(bytesOf(entry.path));
+  out.number(entry.mode);
+  out.number(entry.uid);
+  out.number(entry.gid);
+  out.number(entry.mtimeSec);
+  out.number(entry.mtimeNs);
+  if (entry.type === 'file') {
+    out.number(entry.size);
+    out.raw(entry.sha256 ?? noHash);
+  } else if (entry.type !== 'directory') {
+    out.bytes(bytesOf(entry.link));
+  }
 }
 
 /** Decodes a container whose hash was already compared with the authenticated table. */
@@ -60,7 +63,7 @@ export function decodeIndexBlock(container: Buffer, codec: Codec): IndexEntry[] 
   return entries;
 }
 
-function decodeEntry(reader: ByteReader): IndexEntry {
+export function decodeEntry(reader: ByteReader): IndexEntry {
   const type = types[reader.number()];
   const flags = reader.number();
   if (type === undefined || flags > sparseFlag) throw damaged('INDEX', 'An index entry has an unknown type or flag');

@@ -1,21 +1,24 @@
 import { hash as digest } from 'node:crypto';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { escapePath } from './byte-string.ts';
-import { compressFrame, type CompressionSettings } from './codec.ts';
+import { FrameCompressor, type Codec, type CompressionSettings } from './codec.ts';
 import { at, DirectoryCursor } from './directory-handle.ts';
 import type { IndexEntry } from './entry.ts';
 import { frameBytes } from './frame-plan.ts';
 import { encodeIndexBlock } from './index-block.ts';
 import { NoteList, type Note } from './note.ts';
+import { decodePlan, type PlannedEntry } from './plan-codec.ts';
 import { errnoOf } from './refusal.ts';
-import { changedSince, fill, type EntriesJob, type PackJob, type PlannedEntry } from './scan-task.ts';
+import { changedSince, fill, type EntriesJob, type PackJob } from './scan-task.ts';
 import { encodeHeader, paddingOf } from './tar-header.ts';
 import { readFlags } from './tree-walk.ts';
 
-/** A packed frame; with `index` it ends a segment. `packed` is empty where nothing of the job could be read. */
+/** A packed frame; with `index` it ends a segment. `packedBytes` is 0 where nothing of the job could be read. */
 export interface PackedFrame {
   volume: number;
-  packed: Uint8Array<ArrayBuffer>;
+  /** The packed bytes are the first `packedBytes` of it. */
+  out: ArrayBuffer;
+  packedBytes: number;
   rawBytes: number;
   sha256: Uint8Array;
   index: Uint8Array<ArrayBuffer> | null;
@@ -29,35 +32,41 @@ export interface PackedFrame {
 const gone = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']);
 
 export class Packer {
-  #settings: CompressionSettings;
+  #codec: Codec;
+  #compressor: FrameCompressor;
   #buffer = Buffer.from(new ArrayBuffer(frameBytes));
   #cursors = new Map<number, DirectoryCursor>();
 
   constructor(settings: CompressionSettings) {
-    this.#settings = settings;
+    this.#codec = settings.codec;
+    this.#compressor = new FrameCompressor(settings);
   }
 
-  pack(job: PackJob): PackedFrame {
+  /** `out` is reused for the packed bytes where they fit. */
+  pack(job: PackJob, out: ArrayBuffer): PackedFrame {
     const notes = new NoteList();
     notes.addAll(job.notes);
     if (job.kind === 'piece') {
       const raw = Buffer.from(job.raw, 0, job.length);
-      return this.#frame(job.volume, raw, job.entry === null ? [] : [job.entry], job.entry !== null, notes, job.raw);
+      return this.#frame(
+        job.volume,
+        raw,
+        job.entry === null ? [] : [job.entry],
+        job.entry !== null,
+        notes,
+        out,
+        job.raw,
+      );
     }
     const entries: IndexEntry[] = [];
     let end = 0;
-    for (const planned of job.entries) {
+    for (const planned of decodePlan(job.plan)) {
       const next = this.#append(job, planned, end, notes);
       if (next === undefined) continue;
       end = next.end;
       entries.push(next.entry);
     }
-    return this.#frame(job.volume, this.#buffer.subarray(0, end), entries, true, notes, null);
-  }
-
-  close(): void {
-    for (const cursor of this.#cursors.values()) cursor.close();
-    this.#cursors.clear();
+    return this.#frame(job.volume, this.#buffer.subarray(0, end), entries, true, notes, out, null);
   }
 
   #append(
@@ -120,16 +129,20 @@ export class Packer {
     entries: IndexEntry[],
     last: boolean,
     notes: NoteList,
+    target: ArrayBuffer,
     spare: ArrayBuffer | null,
   ): PackedFrame {
-    const packed = raw.length === 0 ? Buffer.alloc(0) : compressFrame(raw, this.#settings);
-    const index = last && raw.length > 0 ? encodeIndexBlock(entries, this.#settings.codec) : null;
+    const packed = raw.length === 0 ? Buffer.alloc(0) : this.#compressor.compress(raw);
+    const index = last && raw.length > 0 ? encodeIndexBlock(entries, this.#codec) : null;
+    const out = packed.length <= target.byteLength ? target : new ArrayBuffer(packed.length);
+    packed.copy(Buffer.from(out));
     return {
       volume,
-      packed: owned(packed),
+      out,
+      packedBytes: packed.length,
       rawBytes: raw.length,
       sha256: digest('sha256', packed, 'buffer'),
-      index: index === null ? null : owned(index),
+      index: index === null ? null : Uint8Array.from(index),
       indexSha256: index === null ? null : digest('sha256', index, 'buffer'),
       entries: entries.length,
       contentBytes: entries.reduce((sum, entry) => sum + entry.size, 0),
@@ -137,10 +150,4 @@ export class Packer {
       spare,
     };
   }
-}
-
-/** Pooled Buffers share memory with others and cannot be transferred. */
-function owned(bytes: Buffer): Uint8Array<ArrayBuffer> {
-  const shared = bytes.buffer.byteLength === Buffer.poolSize || !(bytes.buffer instanceof ArrayBuffer);
-  return shared ? Uint8Array.from(bytes) : (bytes as Buffer<ArrayBuffer>);
 }

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { escapePath, type ByteString } from './byte-string.ts';
 import { at } from './directory-handle.ts';
 import type { IndexEntry } from './entry.ts';
+import { encodePlan, type PlannedEntry } from './plan-codec.ts';
 import { frameBytes, wholeBytes } from './frame-plan.ts';
 import type { LinkTier } from './link-policy.ts';
 import { NoteList, type Note } from './note.ts';
@@ -18,14 +19,6 @@ export interface ScanVolume {
   exclude: ByteString[];
 }
 
-export interface PlannedEntry extends IndexEntry {
-  device: bigint;
-  inode: bigint;
-  changed: bigint;
-  /** Open descriptor to read instead of the path, or -1. */
-  held: number;
-}
-
 interface JobBase {
   volume: number;
   root: number;
@@ -35,7 +28,8 @@ interface JobBase {
 /** One frame of whole entries: the packer reads the files. */
 export interface EntriesJob extends JobBase {
   kind: 'entries';
-  entries: PlannedEntry[];
+  /** See `encodePlan`. */
+  plan: ArrayBuffer;
 }
 
 /** One frame of a file too large for a frame. `entry` comes with the last one. */
@@ -57,6 +51,7 @@ export class Scan {
   #notes = new NoteList();
   /** Descriptors held for jobs that were handed out, oldest first. */
   #held: number[][] = [];
+  #holding: number[] = [];
 
   constructor(volumes: readonly ScanVolume[]) {
     this.#jobs = this.#run(volumes);
@@ -68,7 +63,8 @@ export class Scan {
     for (const fds of this.#held.splice(0, finishedJobs)) for (const fd of fds) closeSync(fd);
     const { value, done } = this.#jobs.next();
     if (done === true || value === undefined) return null;
-    this.#held.push(value.kind === 'entries' ? value.entries.filter((e) => e.held >= 0).map((e) => e.held) : []);
+    this.#held.push(this.#holding);
+    this.#holding = [];
     return value;
   }
 
@@ -113,19 +109,22 @@ export class Scan {
   *#volume(volume: ScanVolume, walk: TreeWalk): Generator<PackJob, void, void> {
     let entries: PlannedEntry[] = [];
     let bytes = 0;
-    let held = 0;
     const base = { volume: volume.index, root: volume.root };
     const flush = (): EntriesJob => {
-      const job: EntriesJob = { ...base, kind: 'entries', entries, notes: this.#takeNotes() };
+      const job: EntriesJob = { ...base, kind: 'entries', plan: encodePlan(entries), notes: this.#takeNotes() };
+      this.#holding = entries.flatMap((entry) => (entry.held < 0 ? [] : [entry.held]));
       entries = [];
       bytes = 0;
-      held = 0;
       return job;
     };
+    let held = 0;
     for (const found of walk.walk(volume.root)) {
       const whole = wholeBytes(found);
       const full = bytes + whole > frameBytes || held === maxHeldPerFrame;
-      if (full && entries.length > 0) yield flush();
+      if (full && entries.length > 0) {
+        yield flush();
+        held = 0;
+      }
       if (whole > frameBytes) {
         yield* this.#largeFile(base, found);
         continue;

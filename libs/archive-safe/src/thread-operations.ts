@@ -37,7 +37,7 @@ export const operations = {
   packOpen(settings: CompressionSettings): void {
     state.packer = new Packer(settings);
   },
-  pack: (job: PackJob) => need(state.packer).pack(job),
+  pack: (job: PackJob, out: ArrayBuffer) => need(state.packer).pack(job, out),
   readTable: (fd: number, key: Uint8Array): Uint8Array => readTable(fd, Buffer.from(key)),
   archiveOpen(fd: number, table: Uint8Array): void {
     state.reader = new ArchiveReader(fd, Buffer.from(table));
