@@ -1,0 +1,329 @@
+import {
+  ForgeError,
+  LABELS,
+  type HealthConfig,
+  type ImageRef,
+  type WorkloadStatus,
+} from '@tiny-forge/contracts/domain';
+import type { ContainerSummary, DockerPort } from '@tiny-forge/docker';
+import {
+  resolveVolumes,
+  type PluginRegistry,
+  type ScopeContext,
+  type SourceWorkload,
+  type WorkloadVolume,
+} from '@tiny-forge/plugin-api';
+import { applyDeploy } from './apply-deploy.ts';
+import type { Clock } from './clock.ts';
+import { desiredInstance, type DesiredInstance } from './desired-instance.ts';
+import { awaitHealthy } from './health-gate.ts';
+import { resolveImage, resolvePinned, type Pull } from './image-resolution.ts';
+import { isUp, planDeploy, type DeployCause, type ExistingInstance } from './plan-deploy.ts';
+import { ensureVolumeDirectories } from './volume-directories.ts';
+import { isInstance, listInstances, listOwn, type WorkloadKey } from './workload-containers.ts';
+import { workloadStatus } from './workload-status.ts';
+
+export interface DeployerPorts {
+  readonly docker: DockerPort;
+  readonly registry: PluginRegistry;
+  readonly clock: Clock;
+}
+
+export interface DispatchInput {
+  /** env with secrets resolved; they go to Docker and nowhere else. */
+  readonly workload: SourceWorkload;
+  readonly revision: number;
+  readonly installation: string;
+  readonly operationId: string;
+  readonly cause: DeployCause;
+  /** The recorded image; null: the configured one, or for `start` that of the stopped container. Required by `resume`. */
+  readonly pinnedImage: ImageRef | null;
+  readonly restartPolicy: 'unless-stopped' | 'no';
+  readonly context: ScopeContext;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (detail: string) => void;
+  /** Asked before anything is created, and again right before every start: a pull between the two may take minutes. */
+  readonly guard: {
+    assertMayStart(workloadId: string, hostPaths: readonly string[], operationId: string): Promise<void>;
+  };
+}
+
+export interface DispatchResult {
+  readonly instances: readonly { readonly containerId: string; readonly name: string; readonly imageId: string }[];
+  readonly image: ImageRef;
+  /** false: the very same thing already ran and was healthy. */
+  readonly changed: boolean;
+}
+
+export interface StopInput extends WorkloadKey {
+  readonly timeoutSeconds: number;
+  readonly signal: AbortSignal;
+}
+
+/** Long enough for one probe of each kind, short enough for a deploy that will replace the container anyway. */
+const QUICK_GATE_SECONDS = 3;
+
+/**
+ * Makes Docker create and start containers; nothing else in the product does. Touches only containers that carry the label of the installation.
+ * Calls for one workload are serialised by its lane, not here.
+ */
+export class Deployer {
+  readonly #docker: DockerPort;
+  readonly #registry: PluginRegistry;
+  readonly #clock: Clock;
+
+  constructor(ports: DeployerPorts) {
+    this.#docker = ports.docker;
+    this.#registry = ports.registry;
+    this.#clock = ports.clock;
+  }
+
+  /**
+   * The one dispatch of every entry point. Idempotent by `operationId`: a second call goes on where a killed one ended. A deploy that fails
+   * leaves the old version serving; inside a restore (`restore`, `undo`) it leaves the old one stopped and nothing of its own; a failed `resume`
+   * leaves its container up.
+   * @throws ForgeError VOLUME_* and whatever the guard throws, before anything is touched; IMAGE_MISSING, VALIDATION_FAILED, DEPLOY_FAILED,
+   * PORT_TAKEN, STOP_TIMEOUT, APP_EXITED, APP_UNHEALTHY, DOCKER_AWAY, CANCELLED
+   */
+  async dispatch(input: DispatchInput): Promise<DispatchResult> {
+    const { workload, signal, operationId } = input;
+    const key: WorkloadKey = { installation: input.installation, workloadId: workload.id };
+    const onProgress = input.onProgress ?? (() => {});
+    const volumes = await resolveVolumes(workload.volumes, this.#registry, input.context);
+    const hostPaths = volumes.map(({ resolved }) => resolved.hostPath);
+    const assertMayStart = (): Promise<void> => input.guard.assertMayStart(workload.id, hostPaths, operationId);
+    this.#assertStrategy(input, volumes);
+    await assertMayStart();
+    const found = await listInstances(this.#docker, key, signal);
+    const { desired, image } = await this.#desired(input, volumes, found, onProgress);
+    await ensureVolumeDirectories(volumes);
+    const existing = await this.#examine(found, desired, workload.health, signal);
+    const plan = planDeploy({
+      cause: input.cause,
+      strategy: workload.strategy,
+      operationId,
+      restartPolicy: input.restartPolicy,
+      desired,
+      existing,
+    });
+    const serving = await applyDeploy(plan, {
+      docker: this.#docker,
+      clock: this.#clock,
+      key,
+      operationId,
+      revision: input.revision,
+      namePrefix: `tf-${workload.project}-${workload.stage}-${workload.name}`,
+      restartPolicy: input.restartPolicy,
+      stopTimeoutSeconds: workload.stopTimeoutSeconds,
+      desired,
+      health: workload.health,
+      signal,
+      onProgress,
+      assertMayStart,
+    });
+    const named = new Map((await listInstances(this.#docker, key)).map((container) => [container.id, container]));
+    return {
+      instances: [...serving.values()].map((containerId) => {
+        const container = named.get(containerId);
+        return { containerId, name: container?.name ?? '', imageId: container?.imageId ?? image.imageId };
+      }),
+      image,
+      changed: plan.changed,
+    };
+  }
+
+  /** `dispatch` with cause `start`: what was stopped is started as it is, unless the config changed since. */
+  startWorkload(input: Omit<DispatchInput, 'cause'>): Promise<DispatchResult> {
+    return this.dispatch({ ...input, cause: 'start' });
+  }
+
+  /**
+   * Stops every instance that is up; policies stay, as Docker keeps a container down that was stopped by hand.
+   * @returns ids of those that were up
+   * @throws ForgeError STOP_TIMEOUT after all were tried, DOCKER_AWAY
+   */
+  async stopWorkload(input: StopInput): Promise<readonly string[]> {
+    const up = (await listInstances(this.#docker, input, input.signal)).filter(isUp);
+    const results = await Promise.allSettled(
+      up.map((container) => this.#docker.stopContainer(container.id, input.timeoutSeconds, input.signal)),
+    );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+    return up.map((container) => container.id);
+  }
+
+  /** With `health` each running instance is asked once (2 s); without it only what Docker knows is told. Reads only. */
+  async status(
+    installation: string,
+    workloadId: string,
+    health?: HealthConfig,
+    signal?: AbortSignal,
+  ): Promise<WorkloadStatus> {
+    const instances = await listInstances(this.#docker, { installation, workloadId }, signal);
+    return workloadStatus({
+      docker: this.#docker,
+      clock: this.#clock,
+      instances,
+      health: health ?? null,
+      signal: signal ?? AbortSignal.timeout(30_000),
+    });
+  }
+
+  /** Stops and removes every container of the workload, holders included. Volumes stay. */
+  async removeWorkload(input: StopInput): Promise<void> {
+    await this.stopWorkload(input);
+    for (const container of await listOwn(this.#docker, input, input.signal)) {
+      const anonymousVolumes = isInstance(container) ? 'keep' : 'remove';
+      await this.#docker.removeContainer(container.id, { force: true, anonymousVolumes }, input.signal);
+    }
+  }
+
+  /**
+   * Stops and removes the instances an operation made, and proves that none is left. Holders stay: they keep the image for what comes next.
+   * @returns ids of those removed
+   * @throws ForgeError STOP_TIMEOUT, CONTAINER_APPEARED, DOCKER_AWAY
+   */
+  async removeByOperation(
+    installation: string,
+    workloadId: string,
+    operationId: string,
+    options: { readonly timeoutSeconds?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<readonly string[]> {
+    const { timeoutSeconds = 10, signal } = options;
+    const ofOperation = async (): Promise<ContainerSummary[]> =>
+      (await listInstances(this.#docker, { installation, workloadId }, signal)).filter(
+        (container) => container.labels[LABELS.operation] === operationId,
+      );
+    const found = await ofOperation();
+    for (const container of found) {
+      if (isUp(container)) await this.#docker.stopContainer(container.id, timeoutSeconds, signal);
+      await this.#docker.removeContainer(container.id, { force: true }, signal);
+    }
+    const left = (await ofOperation())[0];
+    if (left !== undefined) {
+      throw new ForgeError({ code: 'CONTAINER_APPEARED', params: { container: left.name, path: 'its volumes' } });
+    }
+    return found.map((container) => container.id);
+  }
+
+  /** Resolves a reference to an image id, pulling as told. @throws ForgeError IMAGE_MISSING */
+  resolveImage(reference: string, pull: Pull, signal?: AbortSignal): Promise<ImageRef> {
+    return resolveImage(this.#docker, reference, pull, signal);
+  }
+
+  /** The recorded image by id, else by registry digest. @throws ForgeError IMAGE_MISSING */
+  resolvePinned(pinned: ImageRef, signal?: AbortSignal): Promise<ImageRef> {
+    return resolvePinned(this.#docker, pinned, signal);
+  }
+
+  /** Two versions at once mean two writers, and one port for two. Inside a restore the strategy is always recreate. */
+  #assertStrategy({ workload, cause }: DispatchInput, volumes: readonly WorkloadVolume[]): void {
+    if (workload.strategy !== 'blue-green' || (cause !== 'deploy' && cause !== 'start')) return;
+    const writable = volumes.some(({ volume }) => !volume.readOnly && !volume.shared);
+    const published = workload.ports.some((port) => port.published !== undefined);
+    if (!writable && !published) return;
+    const why = writable ? 'blue-green with a writable volume that is not shared' : 'blue-green with a published port';
+    throw new ForgeError({
+      code: 'VALIDATION_FAILED',
+      params: { count: 1, fields: 'strategy', why },
+    });
+  }
+
+  async #desired(
+    input: DispatchInput,
+    volumes: readonly WorkloadVolume[],
+    found: readonly ContainerSummary[],
+    onProgress: (detail: string) => void,
+  ): Promise<{ desired: DesiredInstance[]; image: ImageRef }> {
+    const { workload, cause, signal } = input;
+    const wanted = this.#registry.sourceType(workload.source.type).instance.desired(workload);
+    const desired: DesiredInstance[] = [];
+    let first: ImageRef | null = null;
+    for (const [index, container] of wanted.entries()) {
+      onProgress(`looking for image ${container.image}`);
+      const pinned = index === 0 ? input.pinnedImage : null;
+      if (pinned === null && cause === 'resume') {
+        throw new ForgeError({ code: 'IMAGE_MISSING', params: { image: container.image } });
+      }
+      const stopped = cause === 'start' ? sameReference(found, container.service, container.image) : undefined;
+      const pull = cause === 'deploy' ? container.pull : container.pull === 'never' ? 'never' : 'missing';
+      const image =
+        pinned !== null
+          ? await resolvePinned(this.#docker, pinned, signal)
+          : await resolveImage(this.#docker, stopped?.imageId ?? container.image, stopped ? 'never' : pull, signal);
+      first ??= pinned ?? { ...image, reference: container.image };
+      desired.push(desiredInstance(container, image.imageId, volumes));
+    }
+    if (first === null) throw new TypeError(`source type ${workload.source.type} wants no container`);
+    return { desired, image: first };
+  }
+
+  async #examine(
+    found: readonly ContainerSummary[],
+    desired: readonly DesiredInstance[],
+    health: HealthConfig,
+    signal: AbortSignal,
+  ): Promise<ExistingInstance[]> {
+    return Promise.all(
+      found.map(async (container) => {
+        const imageId = container.imageId;
+        const specHash = container.labels[LABELS.spec] ?? '';
+        const candidate =
+          container.state === 'running' &&
+          desired.some((want) => want.specHash === specHash && want.imageId === imageId);
+        const detail = candidate ? await this.#docker.inspectContainer(container.id, signal) : null;
+        return {
+          id: container.id,
+          service: container.labels[LABELS.service] ?? 'main',
+          imageId,
+          specHash,
+          state: container.state,
+          restartPolicy: detail?.restartPolicy ?? '',
+          operationId: container.labels[LABELS.operation] ?? '',
+          replaces: (container.labels[LABELS.replaces] ?? '').split(',').filter((id) => id !== ''),
+          healthy: detail !== null && (await this.#isHealthy(detail.id, detail.restartCount, health, signal)),
+        };
+      }),
+    );
+  }
+
+  async #isHealthy(
+    containerId: string,
+    restartsBefore: number,
+    health: HealthConfig,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const timeoutSeconds =
+      health.type === 'stable'
+        ? health.stableSeconds + QUICK_GATE_SECONDS
+        : Math.min(health.timeoutSeconds, QUICK_GATE_SECONDS);
+    try {
+      await awaitHealthy({
+        docker: this.#docker,
+        clock: this.#clock,
+        containerId,
+        health: { ...health, timeoutSeconds },
+        signal,
+        restartsBefore,
+      });
+      return true;
+    } catch (error) {
+      const code = (error as { code?: string }).code;
+      if (code === 'APP_UNHEALTHY' || code === 'APP_EXITED') return false;
+      throw error;
+    }
+  }
+}
+
+function sameReference(
+  found: readonly ContainerSummary[],
+  service: string,
+  reference: string,
+): ContainerSummary | undefined {
+  return found.find(
+    (container) =>
+      (container.labels[LABELS.service] ?? 'main') === service &&
+      container.labels[LABELS.image] === reference &&
+      container.state !== 'created',
+  );
+}

@@ -1,0 +1,2 @@
+export { FaultyDockerPort, type DockerCall, type DockerMethod, type Fault } from './faulty-docker-port.ts';
+export { testDocker, type TestDocker } from './test-docker.ts';

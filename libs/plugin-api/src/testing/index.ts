@@ -1,0 +1,1 @@
+export { fakeSourceType, fakeVolumeScope } from './fakes.ts';
