@@ -7,7 +7,7 @@ import { thisMachine } from './commands.ts';
 import { planDockerd, startDockerd, type DockerdRecord } from './dockerd.ts';
 import { stopProcess } from './process-identity.ts';
 import { reportFailure, terminal } from './terminal.ts';
-import { listProjects } from './workspace.ts';
+import { listProjects, type Project } from './workspace.ts';
 
 /**
  * The part of `npm test` that runs in the room: network, Docker daemon, then the tasks. Resolves with the exit code.
@@ -47,25 +47,27 @@ async function startTestDocker(folder: string): Promise<DockerdRecord> {
 }
 
 /**
- * Libraries and plugins two at a time; then apps and the end-to-end tests one at a time: their tests start servers, kill them and watch the clock.
- * The browser tests come last, on what was built.
+ * Libraries, plugins and tools two at a time. Then apps one at a time: their tests start servers, kill them and watch the clock.
+ * Last what runs the built product as a whole, in processes and in the browser.
  */
 async function runTasks(flags: readonly string[]): Promise<number> {
   const projects = listProjects(checkout);
-  const isEnd = ({ folder }: { readonly folder: string }): boolean => folder === 'e2e' || folder.startsWith('apps/');
-  const names = (script: string, isApp: boolean): string[] =>
-    projects.filter((project) => project.scripts.has(script) && isEnd(project) === isApp).map(({ name }) => name);
-  const phases: readonly (readonly string[])[] = [
-    ['-t', 'test', '--parallel=2', '-p', ...names('test', false)],
-    ['-t', 'build', '--parallel=2'],
-    ['-t', 'test', '--parallel=1', '-p', ...names('test', true)],
-    ['-t', 'e2e', '--parallel=1', '-p', ...names('e2e', true)],
+  const isWhole = ({ scripts }: Project): boolean => scripts.has('e2e');
+  const isApp = (project: Project): boolean => project.folder.startsWith('apps/') && !isWhole(project);
+  const phases: readonly {
+    readonly targets: readonly string[];
+    readonly parallel: number;
+    readonly of: (project: Project) => boolean;
+  }[] = [
+    { targets: ['test'], parallel: 2, of: (project) => !isApp(project) && !isWhole(project) },
+    { targets: ['test'], parallel: 1, of: isApp },
+    { targets: ['test', 'e2e'], parallel: 1, of: isWhole },
   ];
   let worst = 0;
-  for (const phase of phases) {
-    if (phase.at(-1) === '-p') continue;
-    const cache = phase.includes('build') ? [] : flags;
-    worst = Math.max(worst, await runNx([...phase, ...cache]));
+  for (const { targets, parallel, of } of phases) {
+    const names = projects.filter((project) => of(project) && project.scripts.has('test')).map(({ name }) => name);
+    if (names.length > 0)
+      worst = Math.max(worst, await runNx(['-t', ...targets, `--parallel=${parallel}`, '-p', ...names, ...flags]));
   }
   return worst;
 }

@@ -17,7 +17,7 @@ import {
   stopTemporalServer,
   type TemporalPlan,
 } from './temporal-server.ts';
-import { watchTemporal } from './temporal-watch.ts';
+import { watchTemporal } from './temporal-use.ts';
 
 const temporaryFolder = temporaryFolders();
 const binary = provided('TEMPORAL_CLI');
@@ -112,12 +112,12 @@ describe('the embedded Temporal server', () => {
 
   it('is started again on its ports when it dies while watched, and not after that', async () => {
     const { record: first } = await ensureTemporalServer(binary, plan);
-    const watch = watchTemporal(binary, plan, recordingTerminal());
+    const watching = watchTemporal(binary, plan, recordingTerminal());
     await stopProcess(first, 'SIGKILL', 5_000);
     expect(await waitUntil(() => isTemporalServing(first.address), 20_000, 200)).toBe(true);
     const second = findLivingTemporal(plan);
     expect(second?.address).toBe(first.address);
-    await watch.stop();
+    await watching.stop();
     await stopTemporalServer(plan);
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     expect(findLivingTemporal(plan)).toBeNull();

@@ -12,8 +12,8 @@ import {
   stopTemporalServer,
   type TemporalPlan,
 } from './temporal-server.ts';
-import { watchTemporal, type TemporalWatch } from './temporal-watch.ts';
 import type { Terminal } from './terminal.ts';
+import { watch, type Watch } from './watch.ts';
 
 /** How one `npm start` uses a Temporal server. `start` comes once, before anything else but `release`. */
 export interface TemporalUse {
@@ -46,16 +46,16 @@ export async function embeddedTemporal(machine: Machine, terminal: Terminal, set
   const plan = planTemporal(settings.dataDir, settings.temporal.namespace);
   if (settings.role === 'api') return adoptingUse(plan, terminal);
   const binary = await ensureTemporalBinary(machine, terminal, downloadBySdk);
-  let watch: TemporalWatch | null = null;
+  let watching: Watch | null = null;
   return {
     ...living(plan),
     async start() {
       const { record, adopted } = await ensureTemporalServer(binary.file, plan);
       terminal.say('temporal', `${adopted ? 'ours is still up' : 'embedded server'} at ${record.address}`);
-      watch = watchTemporal(binary.file, plan, terminal);
+      watching = watchTemporal(binary.file, plan, terminal);
     },
     async release(unregister) {
-      await watch?.stop();
+      await watching?.stop();
       await exclusively(`${plan.recordFile}.lock`, async () => {
         unregister();
         const [other] = otherStarts(settings.dataDir);
@@ -64,6 +64,19 @@ export async function embeddedTemporal(machine: Machine, terminal: Terminal, set
       });
     },
   };
+}
+
+/** The same ports again: the running server knows no others. */
+export function watchTemporal(binary: string, plan: TemporalPlan, terminal: Terminal): Watch {
+  return watch(
+    {
+      part: 'temporal',
+      graceMs: 0,
+      isAlive: () => findLivingTemporal(plan) !== null,
+      bringBack: async () => void (await ensureTemporalServer(binary, plan, 'same')),
+    },
+    terminal,
+  );
 }
 
 function adoptingUse(plan: TemporalPlan, terminal: Terminal): TemporalUse {

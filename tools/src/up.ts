@@ -6,7 +6,9 @@ import { ensureBuilt } from './build.ts';
 import { ensureBusybox } from './busybox.ts';
 import { thisMachine, type Machine } from './commands.ts';
 import { ensureDocker, findDocker, type DockerEngine } from './docker-engine.ts';
-import { planDockerd, runRootOf } from './dockerd.ts';
+import { planDockerd, readDockerdRecord, runRootOf, type DockerdPlan } from './dockerd.ts';
+import { isRunning } from './process-identity.ts';
+import { watch, type Watch } from './watch.ts';
 import { embeddedTemporal, givenTemporal, type TemporalUse } from './temporal-use.ts';
 import { listenProblem } from './free-port.ts';
 import { ProvisionError } from './provision-error.ts';
@@ -77,8 +79,11 @@ async function up(settings: Settings, target: UpTarget, stop: StopRequest): Prom
   const url = await checkPort(settings);
   const unregister = registerStart(settings.dataDir, settings.role, url);
   let temporal: TemporalUse | null = null;
+  let dockerWatch: Watch | null = null;
   try {
-    const docker = await chooseDocker(machine, settings);
+    const dockerPlan = planDockerd(settings.dataDir, runRootOf(canWrite));
+    const docker = await chooseDocker(machine, settings, dockerPlan);
+    if (docker?.origin === 'ours') dockerWatch = watchDocker(machine, dockerPlan);
     stop.signal.throwIfAborted();
     const busybox = runsWorkloads(settings) ? await ensureBusybox(machine, terminal) : null;
     temporal =
@@ -92,6 +97,7 @@ async function up(settings: Settings, target: UpTarget, stop: StopRequest): Prom
     const server = startServer(target.serverEntry, serverEnv(settings, docker, busybox, temporal), checkout);
     return await attend({ server, temporal }, settings, url, docker, started, stop);
   } finally {
+    await dockerWatch?.stop();
     await temporal?.release(unregister);
     unregister();
   }
@@ -140,9 +146,7 @@ async function checkPort(settings: Settings): Promise<string> {
   });
 }
 
-async function chooseDocker(machine: Machine, settings: Settings): Promise<DockerEngine | null> {
-  const isWritable = (folder: string): boolean => fs.existsSync(folder) && canWrite(folder);
-  const plan = planDockerd(settings.dataDir, runRootOf(isWritable));
+async function chooseDocker(machine: Machine, settings: Settings, plan: DockerdPlan): Promise<DockerEngine | null> {
   const docker = await (runsWorkloads(settings)
     ? ensureDocker(machine, terminal, plan)
     : findDocker(machine, terminal, plan));
@@ -151,6 +155,24 @@ async function chooseDocker(machine: Machine, settings: Settings): Promise<Docke
     docker === null ? 'none here; this role does without' : `${docker.version} at ${docker.dockerHost}`,
   );
   return docker;
+}
+
+/** Long enough for a restart by hand, which is then left to that hand. */
+const DOCKER_GRACE_MS = 10_000;
+
+function watchDocker(machine: Machine, plan: DockerdPlan): Watch {
+  return watch(
+    {
+      part: 'docker',
+      graceMs: DOCKER_GRACE_MS,
+      isAlive: () => {
+        const record = readDockerdRecord(plan.recordFile);
+        return record !== null && isRunning(record);
+      },
+      bringBack: async () => void (await ensureDocker(machine, terminal, plan)),
+    },
+    terminal,
+  );
 }
 
 function canWrite(folder: string): boolean {
