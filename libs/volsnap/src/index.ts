@@ -1,1 +1,12 @@
+// volsnap: captures volumes into archives and restores them as one transaction. DESIGN.md beside this room holds format, protocol and threat model.
+export { createCaptureEngine, type CaptureEngineOptions } from './capture/create-capture-engine.ts';
+export { createRestoreEngine, type RestoreEngineOptions } from './create-restore-engine.ts';
+export type { HealthOf } from './engine-parts.ts';
+export type { Clock, EngineLog } from './environment.ts';
+export { WorkloadMutex } from './host-mutex.ts';
+export { txIdOf } from './journal/journal-store.ts';
+export { archiveSafePort } from './ports/archive-safe-port.ts';
+export type { ArchivePort } from './ports/archive-port.ts';
+export type { FsPort } from './ports/fs-port.ts';
+export { NodeFsPort } from './ports/node-fs-port.ts';
 export type * from './restore-engine.ts';

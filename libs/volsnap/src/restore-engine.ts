@@ -206,6 +206,8 @@ export interface SweepReport {
   readonly policiesHeld: readonly string[];
   readonly collected: readonly string[];
   readonly corrupt: readonly { readonly file: string; readonly detail: string }[];
+  /** Journals whose recovery could not go on now, each with the reason; they hold their workload, and the next attempt of a step or sweep goes on. */
+  readonly unresolved: readonly { readonly txId: string; readonly code: string; readonly detail: string }[];
 }
 
 export interface CaptureInput {
@@ -248,7 +250,8 @@ export interface CaptureEngine {
   capture(input: CaptureInput, context: StepContext): Promise<CaptureResult>;
   /** Removes the archive file of a snapshot; absent is fine. */
   remove(workloadId: string, snapshotId: string): Promise<void>;
-  archivePath(workloadId: string, snapshotId: string): string;
+  /** Where the archive of a snapshot is, or will be. */
+  archivePath(workloadId: string, snapshotId: string, codec?: Codec): string;
   /** Unpauses what a killed server left paused. */
   sweepPauses(signal: AbortSignal): Promise<readonly string[]>;
 }

@@ -1,0 +1,111 @@
+import type { OperatorGuide } from '@tiny-forge/contracts/domain';
+import { standingAt } from './identity/tree-identity.ts';
+import type { SwapVolume } from './journal/record.ts';
+import type { FsPort } from './ports/fs-port.ts';
+import { locateTree, seenAs, type Seen } from './swap/locate-tree.ts';
+
+export interface VolumeView {
+  readonly volume: SwapVolume;
+  readonly live: Seen;
+  /** Where the old and the new tree are now, by identity; null: nowhere, or there is none. */
+  readonly oldAt: string | null;
+  readonly newAt: string | null;
+}
+
+export async function viewVolumes(fs: FsPort, volumes: readonly SwapVolume[]): Promise<VolumeView[]> {
+  const views: VolumeView[] = [];
+  for (const volume of volumes) {
+    const likely = [volume.livePath, volume.oldPath, ...(volume.stagingPath === null ? [] : [volume.stagingPath])];
+    const find = (identity: SwapVolume['old']): Promise<string | null> =>
+      identity === null ? Promise.resolve(null) : locateTree(fs, volume.parent, identity, likely);
+    views.push({
+      volume,
+      live: seenAs(await standingAt(fs, volume.livePath), volume),
+      oldAt: await find(volume.old),
+      newAt: await find(volume.staging),
+    });
+  }
+  return views;
+}
+
+/** `'` ends and reopens the quotes; nothing else is special between them. */
+const quote = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+/**
+ * Pure: what stands where, and the exact lines that put one generation back in every volume. Backward where every old tree is there, else forward,
+ * else only what can be looked at: it never tells to delete anything.
+ */
+export function operatorGuide(views: readonly VolumeView[], txId: string): OperatorGuide {
+  const canGoBack = views.every((view) => view.volume.old === null || view.oldAt !== null);
+  const canGoForward = views.every((view) => view.volume.staging === null || view.newAt !== null);
+  const way = canGoBack ? 'old' : canGoForward ? 'new' : null;
+  const commands = views.flatMap((view) => [...look(view), ...(way === null ? lost(view) : move(view, way, txId))]);
+  return { volumes: views.map(describe), commands };
+}
+
+function describe(view: VolumeView): OperatorGuide['volumes'][number] {
+  const { target, livePath } = view.volume;
+  const otherIsOld = view.live !== 'old' && view.oldAt !== null && view.oldAt !== livePath;
+  const otherPath = otherIsOld ? view.oldAt : view.newAt === livePath ? null : view.newAt;
+  const other: Seen = otherPath === null ? 'absent' : otherIsOld ? 'old' : 'new';
+  return { target, livePath, live: view.live, otherPath, other };
+}
+
+type Command = OperatorGuide['commands'][number];
+
+function look({ volume }: VolumeView): Command[] {
+  return [
+    {
+      summary: `What holds ${volume.target}: mounts at or below its directory`,
+      command: `findmnt -R --target ${quote(volume.parent)}`,
+    },
+    {
+      summary: `Containers that name ${volume.target}'s directory; stop each that runs with docker stop`,
+      command: `docker ps --all --filter ${quote(`volume=${volume.livePath}`)}`,
+    },
+  ];
+}
+
+function move(view: VolumeView, way: 'old' | 'new', txId: string): Command[] {
+  const { volume, live } = view;
+  const wantedAt = way === 'old' ? view.oldAt : view.newAt;
+  if (live === way || (wantedAt === null && live === 'absent')) return [];
+  const aside = asideOf(volume, live, txId);
+  const commands: Command[] = [];
+  if (live !== 'absent')
+    commands.push({
+      summary: `Move away what stands at ${volume.livePath} (${words[live]})`,
+      command: `mv -nT -- ${quote(volume.livePath)} ${quote(aside)}`,
+    });
+  if (wantedAt !== null)
+    commands.push({
+      summary: `Put ${words[way]} of ${volume.target} back in place`,
+      command: `mv -nT -- ${quote(wantedAt)} ${quote(volume.livePath)}`,
+    });
+  commands.push({ summary: 'Make it durable', command: `sync -f ${quote(volume.parent)}` });
+  return commands;
+}
+
+function asideOf(volume: SwapVolume, live: Seen, txId: string): string {
+  if (live === 'new' && volume.stagingPath !== null) return volume.stagingPath;
+  if (live === 'old') return volume.oldPath;
+  return `${volume.livePath}.found-${txId}`;
+}
+
+function lost({ volume, oldAt, newAt }: VolumeView): Command[] {
+  const gone = [
+    ...(volume.old !== null && oldAt === null ? [{ which: words.old, inode: volume.old.inode }] : []),
+    ...(volume.staging !== null && newAt === null ? [{ which: words.new, inode: volume.staging.inode }] : []),
+  ];
+  return gone.map(({ which, inode }) => ({
+    summary: `${which} of ${volume.target} is not in ${volume.parent}; look for it on the same file system`,
+    command: `find ${quote(volume.parent)}/.. -xdev -inum ${inode} -type d`,
+  }));
+}
+
+const words: Readonly<Record<Seen, string>> = {
+  old: 'the data from before the restore',
+  new: "the snapshot's data",
+  absent: 'nothing',
+  unknown: 'a directory of unknown origin',
+};

@@ -1,0 +1,113 @@
+import path from 'node:path';
+import { parseMountinfo, type ContainerSummary, type DockerPort, type MountEntry } from '@tiny-forge/docker';
+import type { PluginRegistry, ScopeContext } from '@tiny-forge/plugin-api';
+import { mountHolding, mountsAtOrBelow } from '../identity/mount-table.ts';
+import { standingAt } from '../identity/tree-identity.ts';
+import type { ArchivePort } from '../ports/archive-port.ts';
+import { naming } from '../ports/fs-error.ts';
+import type { FsPort } from '../ports/fs-port.ts';
+import type { PlanInput } from '../restore-engine.ts';
+import { directoryUsers, hasLabels, instanceLabels, type MountUsers } from './directory-users.ts';
+import type { FileSystemFacts, HostFacts, VolumeFacts } from './host-facts.ts';
+import { resolveImage } from './resolve-image.ts';
+import { resolveTargets, type ResolvedTarget } from './resolve-targets.ts';
+
+export interface FactSources {
+  readonly fs: FsPort;
+  readonly archive: ArchivePort;
+  readonly docker: DockerPort;
+  readonly mountUsers: MountUsers;
+  readonly registry: PluginRegistry;
+  readonly context: ScopeContext;
+  readonly installation: string;
+  readonly snapshotsFolder: string;
+}
+
+/** All reading that a plan needs; changes nothing. @throws DOCKER_AWAY, IO_ERROR, CANCELLED */
+export async function gatherHostFacts(from: FactSources, input: PlanInput, signal: AbortSignal): Promise<HostFacts> {
+  const { fs, docker } = from;
+  const labels = instanceLabels(from.installation, input.workload.id);
+  const ours = (container: ContainerSummary): boolean => hasLabels(container, labels);
+  const instances = newestFirst(await docker.listContainers(labels, signal));
+  const captured = (await resolveTargets(input.workload.config.volumes, from.registry, from.context)).filter(
+    (target) => 'refused' in target || target.resolved.capabilities.captured,
+  );
+  const mounts = parseMountinfo(await naming('read', '/proc/self/mountinfo', () => fs.mountInfo()));
+  const volumes: VolumeFacts[] = [];
+  for (const target of captured) volumes.push(await volumeFacts(from, target, mounts, signal));
+  const paths = volumes.flatMap((volume) => (volume.kind === 'resolved' ? [volume.hostPath] : []));
+  const archive = await naming('stat', input.snapshot.file, () => fs.stat(input.snapshot.file));
+  return {
+    volumes,
+    archiveBytes: archive?.kind === 'file' ? archive.size : null,
+    snapshots: await fileSystemFacts(fs, mounts, from.snapshotsFolder),
+    containers: instances.map(({ id, name, state }) => ({
+      id,
+      name,
+      running: state === 'running' || state === 'paused' || state === 'restarting',
+    })),
+    users:
+      paths.length === 0
+        ? []
+        : await directoryUsers({ docker, mountUsers: from.mountUsers, paths, expected: ours }, signal),
+    image: await resolveImage(from, input, instances, signal),
+  };
+}
+
+async function volumeFacts(
+  { fs, archive }: FactSources,
+  target: ResolvedTarget,
+  mounts: readonly MountEntry[],
+  signal: AbortSignal,
+): Promise<VolumeFacts> {
+  const { target: at, scope, source } = target.volume;
+  const declared = { target: at, scope, source };
+  if ('refused' in target) return { kind: 'refused', ...declared, ...target.refused };
+  const { hostPath, parent, base } = target.resolved;
+  const standing = await naming('stat', hostPath, () => standingAt(fs, hostPath));
+  const existing = await existingAncestor(fs, parent);
+  const names = await naming('statfs', existing, () => fs.fileSystemNames(existing));
+  return {
+    kind: 'resolved',
+    ...declared,
+    hostPath,
+    parent,
+    base,
+    standing: standing.kind,
+    live: standing.kind === 'tree' ? standing.identity : null,
+    hasIdentity: names.length > 0,
+    measure: standing.kind === 'tree' ? await archive.measure(hostPath, signal) : null,
+    mounts: mountsAtOrBelow(mounts, hostPath).map((mount) => mount.mountPoint),
+    fileSystem: await fileSystemFacts(fs, mounts, existing),
+  };
+}
+
+export async function fileSystemFacts(
+  fs: FsPort,
+  mounts: readonly MountEntry[],
+  directory: string,
+): Promise<FileSystemFacts> {
+  const existing = await existingAncestor(fs, directory);
+  const mount = mountHolding(mounts, existing);
+  const space = await naming('statfs', existing, () => fs.space(existing));
+  return { id: mount?.device ?? existing, mountPoint: mount?.mountPoint ?? existing, space };
+}
+
+/** `directory` itself or its deepest ancestor that is there. */
+export async function existingAncestor(fs: FsPort, directory: string): Promise<string> {
+  for (let current = directory; ; current = path.dirname(current))
+    if (current === '/' || (await naming('stat', current, () => fs.stat(current))) !== null) return current;
+}
+
+/** Directories between `base` and `directory`, both included, that are not there, outermost first. */
+export async function missingParents(fs: FsPort, base: string, directory: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let current = directory; current !== path.dirname(base); current = path.dirname(current)) {
+    if (current === '/' || (await naming('stat', current, () => fs.stat(current))) !== null) break;
+    missing.unshift(current);
+  }
+  return missing;
+}
+
+const newestFirst = (containers: readonly ContainerSummary[]): ContainerSummary[] =>
+  containers.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());

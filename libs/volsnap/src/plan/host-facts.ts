@@ -1,0 +1,79 @@
+import type { ErrorCode, ErrorParams, ImageRef } from '@tiny-forge/contracts/domain';
+import type { FileSystemSpace } from '../ports/fs-port.ts';
+import type { TreeIdentity } from '../restore-engine.ts';
+
+/** What the host says, gathered once; planning is a pure function of it. */
+export interface HostFacts {
+  /** One for each captured volume of the current config. */
+  readonly volumes: readonly VolumeFacts[];
+  /** Size of the archive file; null: it is not there. */
+  readonly archiveBytes: number | null;
+  /** Where the safety archive will be written. */
+  readonly snapshots: FileSystemFacts;
+  /** Instances of this workload, newest first. */
+  readonly containers: readonly ContainerFacts[];
+  /** Everything but these instances that has a volume's directory mounted. */
+  readonly users: readonly DirectoryUser[];
+  /** null: the workload was never deployed and its source names no image. */
+  readonly image: ImageFacts | null;
+}
+
+export interface FileSystemFacts {
+  /** Stable within one boot; equal for directories that share their space. */
+  readonly id: string;
+  readonly mountPoint: string;
+  readonly space: FileSystemSpace;
+}
+
+interface DeclaredVolume {
+  readonly target: string;
+  readonly scope: string;
+  readonly source: string;
+}
+
+export interface ResolvedVolumeFacts extends DeclaredVolume {
+  readonly kind: 'resolved';
+  readonly hostPath: string;
+  readonly parent: string;
+  readonly base: string;
+  readonly standing: 'absent' | 'tree' | 'other';
+  /** null: absent, or the file system gives no stable identity. */
+  readonly live: TreeIdentity | null;
+  /** Whether trees made in `parent` now can be recognised later. */
+  readonly hasIdentity: boolean;
+  /** Of the live directory; null: absent. */
+  readonly measure: { readonly contentBytes: number; readonly entries: number } | null;
+  /** Mount points at or below `hostPath`. */
+  readonly mounts: readonly string[];
+  readonly fileSystem: FileSystemFacts;
+}
+
+export interface RefusedVolumeFacts extends DeclaredVolume {
+  readonly kind: 'refused';
+  readonly code: ErrorCode;
+  readonly params: ErrorParams;
+}
+export type VolumeFacts = ResolvedVolumeFacts | RefusedVolumeFacts;
+
+export interface ContainerFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly running: boolean;
+}
+
+export interface DirectoryUser {
+  /** Name of the container, or `process <pid> (<command>)`. */
+  readonly name: string;
+  readonly path: string;
+  readonly running: boolean;
+  /** Whether it only has a directory around this one mounted, and that is the root of the host: a monitoring agent, say. */
+  readonly watchesWholeHost: boolean;
+}
+
+export interface ImageFacts {
+  readonly ref: ImageRef;
+  /** The very image is on this Engine. */
+  readonly available: boolean;
+  /** It can be asked of a registry: by digest, or by the configured name where nothing is deployed yet. */
+  readonly pullable: boolean;
+}

@@ -1,0 +1,72 @@
+import type { Codec, LinkTier, Manifest, Note, StepProgress } from '@tiny-forge/contracts/domain';
+import type { TreeIdentity } from '../restore-engine.ts';
+
+/** What the engines ask of archives. Every call runs in worker threads, honours `signal`, and settles only after its threads have ended. */
+export interface ArchivePort {
+  /**
+   * Reads the whole file: hash, authentication of the index, every entry.
+   * @throws ARCHIVE_DAMAGED, ARCHIVE_TAMPERED, IO_ERROR
+   */
+  verify(input: {
+    readonly file: string;
+    readonly sha256: string;
+    readonly signal: AbortSignal;
+    readonly onProgress: (progress: StepProgress) => void;
+  }): Promise<{ readonly manifest: Manifest; readonly contentBytes: number; readonly entries: number }>;
+
+  /**
+   * Fills each empty directory with its volume and gives it the owner, mode and mtime of the volume's root. Not yet durable.
+   * @throws INSUFFICIENT_SPACE when the reserve is reached, ARCHIVE_DAMAGED, ARCHIVE_TAMPERED, IO_ERROR
+   */
+  extract(input: {
+    readonly file: string;
+    readonly roots: readonly { readonly index: number; readonly directory: string }[];
+    readonly reserve: SpaceReserve;
+    readonly signal: AbortSignal;
+    readonly onProgress: (progress: StepProgress) => void;
+  }): Promise<{ readonly contentBytes: number; readonly entries: number }>;
+
+  /**
+   * Writes a durable archive at `file`, which must not exist.
+   * @throws VOLUME_NOT_CAPTURABLE, INSUFFICIENT_SPACE, IO_ERROR
+   */
+  create(input: {
+    readonly file: string;
+    readonly codec: Codec;
+    readonly manifest: Manifest;
+    /** `directory` null: absent. */
+    readonly volumes: readonly {
+      readonly index: number;
+      readonly directory: string | null;
+      readonly links: LinkTier;
+    }[];
+    readonly reserve: SpaceReserve | null;
+    readonly signal: AbortSignal;
+    readonly onProgress: (progress: StepProgress) => void;
+  }): Promise<CreatedArchive>;
+
+  /** Content and entries below a directory, itself included, without crossing mounts. */
+  measure(directory: string, signal: AbortSignal): Promise<{ readonly contentBytes: number; readonly entries: number }>;
+
+  /**
+   * Removes a directory and all it holds without crossing mounts or following links, if it is the very tree `identity`. One that is not there is
+   * fine.
+   * @throws IO_ERROR
+   */
+  removeTree(directory: string, identity: TreeIdentity, signal: AbortSignal): Promise<void>;
+}
+
+/** What must stay free, in bytes and inodes, on the file system that is written to. */
+export interface SpaceReserve {
+  readonly bytes: number;
+  readonly inodes: number;
+}
+
+export interface CreatedArchive {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly contentBytes: number;
+  readonly entries: number;
+  readonly volumes: readonly { readonly index: number; readonly contentBytes: number; readonly entries: number }[];
+  readonly notes: readonly Note[];
+}

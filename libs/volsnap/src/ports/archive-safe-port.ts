@@ -1,0 +1,92 @@
+import {
+  createArchive,
+  extractVolumes,
+  measureTree,
+  readIndex,
+  removeTree,
+  verifyArchive,
+} from '@tiny-forge/archive-safe';
+import { ForgeError, type Manifest } from '@tiny-forge/contracts/domain';
+import type { ArchivePort, SpaceReserve } from './archive-port.ts';
+
+/** restore.md 1: free space is looked at every 64 MiB and 1,000 entries. */
+const spaceRule = (reserve: SpaceReserve) => ({
+  everyBytes: 64 * 1024 ** 2,
+  everyEntries: 1000,
+  minFreeBytes: reserve.bytes,
+  minFreeInodes: reserve.inodes,
+});
+
+const noEntries = { doneEntries: 0, totalEntries: 0 };
+
+/** The real archives. Work runs in archive-safe's worker threads. @param key of the installation, 32 bytes */
+export function archiveSafePort(key: Buffer): ArchivePort {
+  return {
+    async verify({ file, sha256, signal, onProgress }) {
+      const verified = await verifyArchive(file, {
+        key,
+        expectedSha256: sha256,
+        signal,
+        onProgress: (done) => onProgress({ ...done, ...noEntries }),
+      });
+      const { manifest } = await readIndex(file, { key, signal });
+      return { manifest: manifest as Manifest, contentBytes: verified.contentBytes, entries: verified.entries };
+    },
+
+    async extract({ file, roots, reserve, signal, onProgress }) {
+      const volumes = await extractVolumes({
+        file,
+        key,
+        targets: roots.map(({ index, directory }) => ({ index, dir: directory })),
+        spaceCheck: spaceRule(reserve),
+        signal,
+        onProgress,
+      });
+      return {
+        contentBytes: volumes.reduce((sum, volume) => sum + volume.contentBytes, 0),
+        entries: volumes.reduce((sum, volume) => sum + volume.entries, 0),
+      };
+    },
+
+    async create({ file, codec, manifest, volumes, reserve, signal, onProgress }) {
+      const created = await createArchive({
+        file,
+        codec,
+        manifest,
+        volumes: volumes.map(({ index, directory, links }) => ({ index, root: directory, links })),
+        key,
+        signal,
+        ...(reserve && { freeSpaceCheck: spaceRule(reserve) }),
+        onProgress: ({ doneBytes, doneEntries }) =>
+          onProgress({ doneBytes, totalBytes: 0, doneEntries, totalEntries: 0 }),
+      });
+      return { ...created, notes: created.notes.map(({ code, params }) => ({ code, params })) };
+    },
+
+    measure: (directory, signal) => measureTree(directory, { signal }),
+
+    async removeTree(directory, identity, signal) {
+      const { inode, birthTimeNs } = identity;
+      await removeTree(directory, { expectedIdentity: { inode, birthtimeNs: birthTimeNs }, signal });
+    },
+  };
+}
+
+/** Whether the manifest inside the archive is the one the catalogue holds. @throws ARCHIVE_TAMPERED */
+export function assertSameManifest(inside: Manifest, catalogued: Manifest): void {
+  const shape = (manifest: Manifest): string =>
+    JSON.stringify([
+      manifest.formatVersion,
+      manifest.quiesce,
+      manifest.volumes.map(({ index, target, scope, source, absent, links }) => [
+        index,
+        target,
+        scope,
+        source,
+        absent ?? false,
+        links ?? null,
+      ]),
+    ]);
+  if (shape(inside) !== shape(catalogued))
+    throw new ForgeError({ code: 'ARCHIVE_TAMPERED', params: { why: 'its manifest differs from the catalogue' } });
+}

@@ -1,0 +1,160 @@
+import path from 'node:path';
+import { ForgeError } from '@tiny-forge/contracts/domain';
+import { parseMountinfo } from '@tiny-forge/docker';
+import { assertForward, transactionOf, type EngineParts } from '../engine-parts.ts';
+import { throwIfAborted } from '../host-mutex.ts';
+import { isTree, standingAt } from '../identity/tree-identity.ts';
+import type { StagedVolume } from '../journal/record.ts';
+import type { Transaction } from '../journal/transaction.ts';
+import { fileSystemFacts, missingParents } from '../plan/gather-host-facts.ts';
+import { reserveOf } from '../plan/space-needs.ts';
+import { naming, syncDirectories } from '../ports/fs-error.ts';
+import type { FrozenPlan, RestoreTarget, StepContext } from '../restore-engine.ts';
+import { removeEmpty } from '../swap/discard-tree.ts';
+import { stagingPathOf } from '../swap/swap-plan.ts';
+import { collectDone } from './collect.ts';
+import { discardAttempts } from './discard-attempts.ts';
+import { holdImage } from './holder.ts';
+
+export async function extract(
+  parts: EngineParts,
+  plan: FrozenPlan,
+  context: StepContext,
+): Promise<{ readonly contentBytes: number; readonly entries: number }> {
+  let tx = await transactionOf(parts, plan);
+  if (tx) assertForward(tx, 'extract', 'BEGIN');
+  if (tx?.staged) return { contentBytes: tx.staged.contentBytes, entries: tx.staged.entries };
+  if (plan.image) await holdImage(parts, { ...plan, image: plan.image }, context.signal);
+  tx ??= await begin(parts, plan, context.signal);
+  await parts.journals.trust(tx);
+
+  await discardAttempts(parts, tx, context.signal);
+  await makeParents(parts, tx);
+  throwIfAborted(context.signal);
+  const { tx: begun, volumes, attempt } = await makeStaging(parts, tx);
+  const done = await fill(parts, plan, volumes, context);
+  await makeDurable(parts, plan, volumes);
+  throwIfAborted(context.signal);
+  await parts.journals.append(begun, { type: 'STAGED', attempt, volumes, ...done });
+  return done;
+}
+
+/** Garbage of a restore that is done must not hold the next one back. */
+async function begin(parts: EngineParts, plan: FrozenPlan, signal: AbortSignal): Promise<Transaction> {
+  for (const other of await parts.journals.list())
+    if (other.kind === 'transaction' && other.tx.workloadId === plan.workloadId && other.tx.state === 'DONE')
+      await collectDone(parts, other.tx, signal);
+  const missing = new Set<string>();
+  for (const target of plan.targets)
+    if (!target.absentInSnapshot)
+      for (const parent of await missingParents(parts.fs, target.base, target.parent)) missing.add(parent);
+  return parts.journals.begin(plan, [...missing]);
+}
+
+/** Missing parents of absent live directories, as for a deploy: root, 0755. In the journal before they are made. */
+async function makeParents(parts: EngineParts, tx: Transaction): Promise<void> {
+  const { fs } = parts;
+  for (const parent of tx.begin.missingParents) {
+    if ((await fs.stat(parent)) !== null) continue;
+    await naming('mkdir', parent, () => fs.mkdir(parent, 0o755));
+    await naming('fsync', path.dirname(parent), () => fs.syncDirectory(path.dirname(parent)));
+  }
+}
+
+/** Empty roots first, their identities in the journal, then content: what is deleted later is known by identity from its first byte on. */
+async function makeStaging(
+  parts: EngineParts,
+  tx: Transaction,
+): Promise<{ readonly tx: Transaction; readonly volumes: StagedVolume[]; readonly attempt: number }> {
+  const { fs } = parts;
+  const { plan } = tx.begin;
+  const wanted = plan.targets.filter((target) => !target.absentInSnapshot);
+  const attempt = await freeAttempt(parts, tx, wanted);
+  const volumes: StagedVolume[] = [];
+  for (const target of plan.targets) {
+    if (target.absentInSnapshot) {
+      volumes.push({ index: target.index, staging: null });
+      continue;
+    }
+    const staging = stagingPathOf(plan, target, attempt);
+    await naming('mkdir', staging, () => fs.mkdir(staging, 0o700));
+    const standing = await naming('stat', staging, () => standingAt(fs, staging));
+    if (standing.kind !== 'tree' || standing.identity === null)
+      throw new ForgeError({ code: 'FS_IDENTITY', params: { path: target.parent } });
+    volumes.push({ index: target.index, staging: { path: staging, identity: standing.identity } });
+  }
+  await syncDirectories(
+    fs,
+    wanted.map((target) => target.parent),
+  );
+  return { tx: await parts.journals.append(tx, { type: 'STAGING', attempt, volumes }), volumes, attempt };
+}
+
+/** Names of attempts that were killed before STAGING hold empty directories of ours, or nothing. */
+async function freeAttempt(parts: EngineParts, tx: Transaction, wanted: readonly RestoreTarget[]): Promise<number> {
+  const first = Math.max(0, ...tx.attempts.map((done) => done.attempt)) + 1;
+  for (let attempt = first; ; attempt++) {
+    let free = true;
+    for (const target of wanted) {
+      const staging = stagingPathOf(tx.begin.plan, target, attempt);
+      if ((await parts.fs.stat(staging)) !== null) free = (await removeEmpty(parts.fs, staging)) && free;
+    }
+    if (free) return attempt;
+    if (attempt > first + 100)
+      throw new ForgeError({ code: 'DATA_CHANGED', params: { path: wanted[0]?.parent ?? '' } });
+  }
+}
+
+async function fill(
+  parts: EngineParts,
+  plan: FrozenPlan,
+  volumes: readonly StagedVolume[],
+  context: StepContext,
+): Promise<{ readonly contentBytes: number; readonly entries: number }> {
+  const mounts = parseMountinfo(await naming('read', '/proc/self/mountinfo', () => parts.fs.mountInfo()));
+  const byFileSystem = new Map<string, { index: number; directory: string }[]>();
+  for (const { index, staging } of volumes) {
+    if (!staging) continue;
+    const group = byFileSystem.get(staging.identity.fileSystem) ?? [];
+    byFileSystem.set(staging.identity.fileSystem, [...group, { index, directory: staging.path }]);
+  }
+  const sum = { contentBytes: 0, entries: 0 };
+  for (const roots of byFileSystem.values()) {
+    const { space } = await fileSystemFacts(parts.fs, mounts, roots[0]?.directory ?? '/');
+    const before = { ...sum };
+    const done = await parts.archive.extract({
+      file: plan.archiveFile,
+      roots,
+      reserve: reserveOf(space, parts.reserve),
+      signal: context.signal,
+      onProgress: (progress) =>
+        context.onProgress({
+          doneBytes: before.contentBytes + progress.doneBytes,
+          totalBytes: before.contentBytes + progress.totalBytes,
+          doneEntries: before.entries + progress.doneEntries,
+          totalEntries: before.entries + progress.totalEntries,
+        }),
+    });
+    sum.contentBytes += done.contentBytes;
+    sum.entries += done.entries;
+  }
+  return sum;
+}
+
+/** One sync per file system, never a second one for the same data: after a failed write-back the kernel calls lost pages clean. */
+async function makeDurable(parts: EngineParts, plan: FrozenPlan, volumes: readonly StagedVolume[]): Promise<void> {
+  const { fs } = parts;
+  const synced = new Set<string>();
+  for (const { staging } of volumes) {
+    if (!staging || synced.has(staging.identity.fileSystem)) continue;
+    synced.add(staging.identity.fileSystem);
+    await naming('sync -f', staging.path, () => fs.syncFileSystem(staging.path));
+  }
+  await syncDirectories(
+    fs,
+    plan.targets.filter((target) => !target.absentInSnapshot).map((target) => target.parent),
+  );
+  for (const { staging } of volumes)
+    if (staging && !isTree(await standingAt(fs, staging.path), staging.identity))
+      throw new ForgeError({ code: 'DATA_CHANGED', params: { path: staging.path } });
+}

@@ -1,0 +1,34 @@
+import { ForgeError } from '@tiny-forge/contracts/domain';
+import { type EngineParts } from '../engine-parts.ts';
+import { directoryUsers, processesUsing } from '../plan/directory-users.ts';
+import type { DirectoryUser } from '../plan/host-facts.ts';
+
+/**
+ * Proves that nothing runs with one of `paths`: by Docker's list and, because that lies after a rename, by what the kernel shows of every process.
+ * @param allowed ids of containers that are meant to
+ * @throws CONTAINER_APPEARED
+ */
+export async function assertNobodyUses(
+  parts: EngineParts,
+  paths: readonly string[],
+  allowed: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (paths.length === 0) return;
+  const { docker, mountUsers } = parts;
+  const expected = (container: { readonly id: string }): boolean => allowed.includes(container.id);
+  refuse(await directoryUsers({ docker, mountUsers, paths, expected }, signal));
+}
+
+/** The kernel's word alone: needs no Docker, and knows nothing of who only has a directory around. @throws CONTAINER_APPEARED */
+export async function assertNoProcessUses(parts: EngineParts, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return;
+  const mountUsers: EngineParts['mountUsers'] = async (trees) =>
+    (await parts.mountUsers(trees)).filter((user) => user.relation !== 'around');
+  refuse(await processesUsing({ mountUsers, paths }, [], new Set()));
+}
+
+function refuse(users: readonly DirectoryUser[]): void {
+  const user = users.find((one) => one.running && !one.watchesWholeHost);
+  if (user) throw new ForgeError({ code: 'CONTAINER_APPEARED', params: { container: user.name, path: user.path } });
+}

@@ -1,0 +1,125 @@
+import path from 'node:path';
+import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
+import type { RestartPolicy } from '@tiny-forge/docker';
+import { rollbackTransaction, transactionOf, type EngineParts } from '../engine-parts.ts';
+import type { Transaction } from '../journal/transaction.ts';
+import { instanceLabels, operationLabels } from '../plan/directory-users.ts';
+import { naming } from '../ports/fs-error.ts';
+import type { FrozenPlan, RedeployRecorded } from '../restore-engine.ts';
+import { removeEmpty } from '../swap/discard-tree.ts';
+import { swapBack as renameBack } from '../swap/swap-volumes.ts';
+import { discardAttempts } from './discard-attempts.ts';
+import { releaseImage } from './holder.ts';
+import { assertNobodyUses } from './quiet.ts';
+import { isUp } from './stop.ts';
+
+export type AppAfterUndo = 'running' | 'stopped' | 'unhealthy' | 'absent';
+
+export async function removeNew(parts: EngineParts, plan: FrozenPlan, signal: AbortSignal): Promise<void> {
+  const tx = await rollbackTransaction(parts, plan, 'removeNew');
+  const { docker } = parts;
+  const own = operationLabels(parts.installation, plan.workloadId, plan.operationId);
+  for (const container of await docker.listContainers(own, signal)) {
+    if (isUp(container)) await docker.stopContainer(container.id, plan.stopTimeoutSeconds, signal);
+    await docker.removeContainer(container.id, { force: true }, signal);
+  }
+  if (!tx?.commit || tx.state === 'ROLLED_BACK' || tx.state === 'CLOSED') return;
+  // What somebody started meanwhile runs on data that is about to move.
+  for (const container of await docker.listContainers(instanceLabels(parts.installation, plan.workloadId), signal))
+    if (isUp(container)) await docker.stopContainer(container.id, plan.stopTimeoutSeconds, signal);
+  await assertNobodyUses(
+    parts,
+    tx.commit.volumes.map((volume) => volume.livePath),
+    [],
+    signal,
+  );
+}
+
+export async function swapBack(parts: EngineParts, plan: FrozenPlan, signal: AbortSignal): Promise<void> {
+  const tx = await rollbackTransaction(parts, plan, 'swapBack');
+  if (!tx || !tx.rolledBack || tx.state === 'ROLLED_BACK' || tx.state === 'CLOSED') return;
+  const volumes = tx.commit?.volumes ?? [];
+  const paths = volumes.flatMap((volume) => [volume.livePath, volume.oldPath]);
+  await assertNobodyUses(parts, paths, [], signal);
+  await moveBack(parts, tx);
+}
+
+/** ROLLBACK is durable, nobody uses the directories. @throws ROLLBACK_FAILED */
+export async function moveBack(parts: EngineParts, tx: Transaction): Promise<Transaction> {
+  try {
+    await renameBack(parts.fs, tx.commit?.volumes ?? []);
+  } catch (error) {
+    const known = isForgeError(error) ? error : null;
+    const target = String(known?.params['path'] ?? tx.commit?.volumes[0]?.livePath);
+    const why = String(known?.params['why'] ?? known?.code ?? (error as Error).message);
+    const retryable = known?.retryable ?? false;
+    throw new ForgeError({ code: 'ROLLBACK_FAILED', retryable, params: { target, why }, cause: error });
+  }
+  return parts.journals.append(tx, { type: 'ROLLED_BACK' });
+}
+
+export async function resume(
+  parts: EngineParts,
+  plan: FrozenPlan,
+  redeployRecorded: RedeployRecorded,
+  signal: AbortSignal,
+): Promise<{ readonly app: AppAfterUndo }> {
+  const tx = await rollbackTransaction(parts, plan, 'resume');
+  if (!tx?.quiescing || tx.state === 'CLOSED') return { app: await appNow(parts, plan.workloadId, signal) };
+  if (tx.state !== 'ROLLED_BACK')
+    throw new ForgeError({ code: 'TX_STATE', params: { step: 'resume', needs: 'ROLLED_BACK', found: tx.state } });
+  const { docker } = parts;
+  const { containers, before } = tx.quiescing;
+  let gone = false;
+  for (const container of containers) {
+    const set = await docker.setRestartPolicy(container.id, container.restartPolicy as RestartPolicy, signal);
+    gone ||= set === 'gone' && container.running;
+  }
+  if (gone) {
+    await redeployRecorded(plan.image, signal);
+  } else {
+    for (const container of containers.filter((one) => one.running)) {
+      if ((await docker.startContainer(container.id, signal)) === 'gone') await redeployRecorded(plan.image, signal);
+    }
+  }
+  if (before === 'stopped' || before === 'absent') return { app: before };
+  return { app: before === 'running-unhealthy' ? 'unhealthy' : await appNow(parts, plan.workloadId, signal) };
+}
+
+async function appNow(parts: EngineParts, workloadId: string, signal: AbortSignal): Promise<AppAfterUndo> {
+  const instances = await parts.docker.listContainers(instanceLabels(parts.installation, workloadId), signal);
+  if (instances.length === 0) return 'absent';
+  const up = instances.filter(isUp);
+  if (up.length === 0) return 'stopped';
+  return up.some((one) => one.state === 'restarting') ? 'unhealthy' : 'running';
+}
+
+export async function dropStaging(parts: EngineParts, plan: FrozenPlan, signal: AbortSignal): Promise<void> {
+  const tx = await rollbackTransaction(parts, plan, 'dropStaging');
+  if (tx && tx.state !== 'CLOSED') {
+    if (tx.quiescing && tx.state !== 'ROLLED_BACK')
+      throw new ForgeError({
+        code: 'TX_STATE',
+        params: { step: 'dropStaging', needs: 'ROLLED_BACK', found: tx.state },
+      });
+    await discardAttempts(parts, tx, signal);
+    for (const parent of tx.begin.missingParents.toReversed()) {
+      if ((await parts.fs.stat(parent)) === null || !(await removeEmpty(parts.fs, parent))) continue;
+      const above = path.dirname(parent);
+      await naming('fsync', above, () => parts.fs.syncDirectory(above));
+    }
+  }
+  await releaseImage(parts, plan, signal);
+}
+
+export async function close(parts: EngineParts, plan: FrozenPlan, signal: AbortSignal): Promise<void> {
+  await releaseImage(parts, plan, signal);
+  const found = await transactionOf(parts, plan);
+  if (!found) return;
+  const tx = await rollbackTransaction(parts, plan, 'close');
+  if (!tx) return;
+  if (tx.quiescing && tx.state !== 'ROLLED_BACK' && tx.state !== 'CLOSED')
+    throw new ForgeError({ code: 'TX_STATE', params: { step: 'close', needs: 'ROLLED_BACK', found: tx.state } });
+  if (tx.state === 'CLOSED') await parts.journals.retireClosed(tx);
+  else await parts.journals.close(tx);
+}

@@ -1,0 +1,97 @@
+import { ForgeError } from '@tiny-forge/contracts/domain';
+import { standingAt } from '../identity/tree-identity.ts';
+import type { SwapVolume } from '../journal/record.ts';
+import { naming, syncDirectories } from '../ports/fs-error.ts';
+import type { FsPort } from '../ports/fs-port.ts';
+import type { TreeIdentity } from '../restore-engine.ts';
+import { locateTree, seenAs } from './locate-tree.ts';
+
+/**
+ * Moves every volume to its new tree: live to old, staging to live, each made durable before the next depends on it. Idempotent from any state
+ * that a crash of itself or of `swapBack` leaves. Only after a durable COMMIT.
+ * @throws DATA_CHANGED when a tree that is neither the old nor the new one is in the way, or one of them is nowhere. IO_ERROR.
+ */
+export async function swapForward(fs: FsPort, volumes: readonly SwapVolume[]): Promise<void> {
+  for (const volume of volumes)
+    await putLive(fs, volume, {
+      wanted: volume.staging,
+      wantedAt: volume.stagingPath,
+      other: 'old',
+      aside: volume.oldPath,
+    });
+  await syncDirectories(
+    fs,
+    volumes.map((volume) => volume.parent),
+  );
+}
+
+/** The reverse, volumes in reverse order. Only after a durable ROLLBACK. */
+export async function swapBack(fs: FsPort, volumes: readonly SwapVolume[]): Promise<void> {
+  const reverse = volumes.toReversed();
+  for (const volume of reverse)
+    await putLive(fs, volume, {
+      wanted: volume.old,
+      wantedAt: volume.oldPath,
+      other: 'new',
+      aside: volume.stagingPath,
+    });
+  await syncDirectories(
+    fs,
+    reverse.map((volume) => volume.parent),
+  );
+}
+
+interface Move {
+  /** The tree that must be live; null: none. */
+  readonly wanted: TreeIdentity | null;
+  readonly wantedAt: string | null;
+  /** Which tree may have to give way, and where it goes. */
+  readonly other: 'old' | 'new';
+  readonly aside: string | null;
+}
+
+async function putLive(fs: FsPort, volume: SwapVolume, move: Move): Promise<void> {
+  const { livePath, parent } = volume;
+  const wantedWord = move.other === 'old' ? 'new' : 'old';
+  const seen = seenAs(await naming('stat', livePath, () => standingAt(fs, livePath)), volume);
+  if (seen === 'unknown') throw changed(livePath);
+  if (seen === wantedWord) return;
+  const source = move.wanted === null ? null : await findWanted(fs, volume, move.wanted, move.wantedAt);
+  if (seen === move.other) {
+    if (move.aside === null || (await fs.stat(move.aside)) !== null) throw changed(move.aside ?? livePath);
+    await naming('rename', livePath, () => fs.rename(livePath, move.aside as string));
+    // Without this a file system that orders renames freely could keep the second one and lose the first: the old tree would have no name.
+    await syncDirectories(fs, [parent]);
+  }
+  if (source === null) return;
+  await naming('rename', source, () => fs.rename(source, livePath));
+}
+
+async function findWanted(
+  fs: FsPort,
+  volume: SwapVolume,
+  wanted: TreeIdentity,
+  wantedAt: string | null,
+): Promise<string> {
+  const likely = [wantedAt, volume.oldPath, volume.stagingPath].filter((at) => at !== null);
+  const source = await locateTree(fs, volume.parent, wanted, [...new Set(likely)]);
+  if (source === null) throw changed(wantedAt ?? volume.livePath);
+  return source;
+}
+
+const changed = (path: string): ForgeError => new ForgeError({ code: 'DATA_CHANGED', params: { path } });
+
+/** How all volumes stand. `all-old` and `all-new` may both be true only when no volume has either tree. */
+export async function examineVolumes(
+  fs: FsPort,
+  volumes: readonly SwapVolume[],
+): Promise<'all-old' | 'all-new' | 'unclear'> {
+  let old = true;
+  let fresh = true;
+  for (const volume of volumes) {
+    const seen = seenAs(await naming('stat', volume.livePath, () => standingAt(fs, volume.livePath)), volume);
+    old &&= volume.old === null ? seen === 'absent' : seen === 'old';
+    fresh &&= volume.staging === null ? seen === 'absent' : seen === 'new';
+  }
+  return old ? 'all-old' : fresh ? 'all-new' : 'unclear';
+}
