@@ -16,8 +16,10 @@ export function identityOf(pid: number): ProcessIdentity | null {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name and may hold anything, spaces and parentheses too.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const [state, startTime] = [fields[0], fields[19]];
-    if (startTime === undefined || state === 'Z' || state === 'X') return null;
+    const [state, threads, startTime] = [fields[0], Number(fields[17]), fields[19]];
+    // A killed process is a zombie before its last thread is: until then its files, ports and locks are held.
+    const isGone = (state === 'Z' || state === 'X') && threads <= 1;
+    if (startTime === undefined || isGone) return null;
     return { pid, startTime, bootId: bootId() };
   } catch {
     return null;

@@ -41,7 +41,8 @@ describe('the embedded Temporal server', () => {
     expect(adopted).toBe(false);
     expect(record.address).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(await isTemporalServing(record.address)).toBe(true);
-    expect(await namespaceOf(record.uiUrl)).toBe('tiny-forge');
+    // The UI tries its own connection again a second after the frontend began to serve.
+    expect(await waitUntil(async () => (await namespaceOf(record.uiUrl)) === 'tiny-forge', 10_000)).toBe(true);
     expect(readTemporalRecord(plan.recordFile)).toEqual(record);
     const session = fs.readFileSync(`/proc/${record.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3];
     expect(Number(session)).toBe(record.pid);
