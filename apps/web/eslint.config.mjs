@@ -1,0 +1,14 @@
+import root from '../../eslint.config.mjs';
+
+export default [
+  ...root,
+  {
+    files: ['**/*.svelte', '**/*.svelte.ts', '**/*.ts'],
+    rules: {
+      // The server serves this app at `/`; there is no base path that `resolve()` could add.
+      'svelte/no-navigation-without-resolve': 'off',
+      // Collections here are replaced as a whole (`$state.raw`) or plainly not shown.
+      'svelte/prefer-svelte-reactivity': 'off',
+    },
+  },
+];

@@ -1,0 +1,130 @@
+import type {
+  Me,
+  Operation,
+  Readiness,
+  RestorePlan,
+  Snapshot,
+  SystemInfo,
+  Workload,
+} from '@tiny-forge/contracts/domain';
+import { type Answer, api } from './client.ts';
+
+export interface Page<T> {
+  readonly items: T[];
+  readonly nextCursor: string | null;
+}
+export interface Accepted {
+  readonly operationId: string;
+  readonly snapshotId?: string;
+}
+export interface Token {
+  readonly id: string;
+  readonly name: string;
+  readonly permissions: string[];
+  readonly createdAt: string;
+  readonly lastUsedAt: string | null;
+}
+
+const id = encodeURIComponent;
+
+function query(values: Readonly<Record<string, string | undefined>>): string {
+  const entries = Object.entries(values).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
+  );
+  return entries.length === 0 ? '' : `?${new URLSearchParams(entries).toString()}`;
+}
+
+export const auth = {
+  me: () => api.get<Me>('/api/auth/me'),
+  login: (username: string, password: string) =>
+    api.post<{ user: Me['user']; csrfToken: string }>('/api/auth/login', { body: { username, password } }),
+  logout: () => api.post<unknown>('/api/auth/logout'),
+};
+
+export const tokens = {
+  list: () => api.get<{ items: Token[] }>('/api/tokens'),
+  create: (body: { name: string; permissions: string[] }, key: string) =>
+    api.post<{ id: string; token?: string }>('/api/tokens', { body, key }),
+  remove: (tokenId: string) => api.send<unknown>(`/api/tokens/${id(tokenId)}`, { method: 'DELETE' }),
+};
+
+export const workloads = {
+  list: (cursor?: string) => api.get<Page<Workload>>(`/api/workloads${query({ cursor })}`),
+  get: (workloadId: string): Promise<Answer<Workload>> => api.send<Workload>(`/api/workloads/${id(workloadId)}`),
+  create: (body: unknown, key: string) => api.post<Workload>('/api/workloads', { body, key }),
+  change: (workloadId: string, body: unknown, etag: string | null, key: string) =>
+    api.send<Workload>(`/api/workloads/${id(workloadId)}`, {
+      method: 'PATCH',
+      body,
+      key,
+      headers: etag === null ? {} : { 'If-Match': etag },
+    }),
+  act: (workloadId: string, verb: 'deploy' | 'stop' | 'start', key: string) =>
+    api.post<Accepted>(`/api/workloads/${id(workloadId)}/${verb}`, { key }),
+  remove: (workloadId: string, data: boolean, key: string) =>
+    api.send<Accepted>(`/api/workloads/${id(workloadId)}${data ? '?data=delete' : ''}`, {
+      method: 'DELETE',
+      key,
+      headers: data ? { 'X-Confirm-Delete': workloadId } : {},
+    }),
+  logs: (workloadId: string) => api.get<unknown>(`/api/workloads/${id(workloadId)}/logs?tail=200`),
+};
+
+export const snapshots = {
+  list: (workloadId: string, cursor?: string) =>
+    api.get<Page<Snapshot>>(`/api/workloads/${id(workloadId)}/snapshots${query({ cursor })}`),
+  get: (workloadId: string, sid: string) => api.get<Snapshot>(`/api/workloads/${id(workloadId)}/snapshots/${id(sid)}`),
+  take: (workloadId: string, body: { note?: string; quiesce?: string }, key: string) =>
+    api.post<Accepted>(`/api/workloads/${id(workloadId)}/snapshots`, { body, key }),
+  remove: (workloadId: string, sid: string, key: string) =>
+    api.send<unknown>(`/api/workloads/${id(workloadId)}/snapshots/${id(sid)}`, { method: 'DELETE', key }),
+  plan: (workloadId: string, sid: string, signal?: AbortSignal) =>
+    api.get<RestorePlan>(
+      `/api/workloads/${id(workloadId)}/snapshots/${id(sid)}/plan`,
+      signal === undefined ? { timeoutMs: 60_000 } : { signal, timeoutMs: 60_000 },
+    ),
+  restore: (workloadId: string, sid: string, planHash: string, key: string) =>
+    api.post<Accepted>(`/api/workloads/${id(workloadId)}/snapshots/${id(sid)}/restore`, {
+      body: { planHash },
+      key,
+      headers: { 'X-Confirm-Restore': sid },
+    }),
+};
+
+export interface OperationFilter {
+  readonly workloadId?: string | undefined;
+  readonly kind?: string | undefined;
+  /** One state or several, separated by commas. */
+  readonly state?: string | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit?: string | undefined;
+}
+
+export const operations = {
+  list: (filter: OperationFilter) => api.get<Page<Operation>>(`/api/operations${query({ ...filter })}`),
+  get: (operationId: string) => api.get<Operation>(`/api/operations/${id(operationId)}`),
+  act: (
+    operationId: string,
+    verb: 'retry-step' | 'abort' | 'recheck' | 'replay' | 'undo',
+    key: string,
+    confirm?: string,
+  ) =>
+    api.post<Partial<Accepted> | undefined>(`/api/operations/${id(operationId)}/${verb}`, {
+      key,
+      headers: confirm === undefined ? {} : { 'X-Confirm-Restore': confirm },
+    }),
+};
+
+export const system = {
+  info: () => api.get<SystemInfo>('/api/system'),
+};
+
+/** `/readyz` answers outside `/api`, also with 503; `undefined` when nobody answers. */
+export async function readiness(): Promise<Readiness | undefined> {
+  try {
+    const response = await fetch('/readyz', { cache: 'no-store', signal: AbortSignal.timeout(5000) });
+    return (await response.json()) as Readiness;
+  } catch {
+    return undefined;
+  }
+}
