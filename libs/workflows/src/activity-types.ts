@@ -32,6 +32,8 @@ export interface FailureDetails {
   readonly data?: SituationData;
   /** The journal says DONE: the step cannot be undone any more. */
   readonly done?: boolean;
+  /** `deploy`: nothing was made, stopped or removed yet. */
+  readonly untouched?: boolean;
 }
 
 /** On the control queue; all idempotent, all safe to repeat after a lost answer. */
@@ -138,7 +140,7 @@ export interface HostActivities {
   }): Promise<{ readonly app: SituationApp; readonly contentBytes: number; readonly entries: number }>;
   deleteWorkload(request: { readonly job: Job; readonly deleteData: boolean }): Promise<void>;
 
-  /** What the journal of `recovers` says. With `recheck` an OPERATOR journal is examined, and its verdict accepted where it is clear. */
+  /** What the journal of `recovers` says. An OPERATOR journal is examined; only with `recheck` is a clear verdict accepted. */
   recoverStatus(request: {
     readonly job: Job;
     readonly recovers: string;

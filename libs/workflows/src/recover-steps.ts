@@ -18,11 +18,11 @@ export async function recover(run: OperationRun): Promise<OperationState> {
     { waits: never },
   );
   keeper.situation({ app: status.app });
+  if (status.record === 'OPERATOR') return stays(run, recovers, status);
   if (status.plan === null || status.record === 'CLOSED') {
     await tell(run, recovers, status.record === 'CLOSED' ? 'ROLLED_BACK' : 'FAILED');
     return 'SUCCEEDED';
   }
-  if (status.record === 'OPERATOR') return stays(run, recovers, status);
   run.holds(status.plan);
   const ended = await finishJournal(run, status.plan, status);
   await tell(run, recovers, ended);

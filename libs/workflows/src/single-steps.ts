@@ -9,7 +9,11 @@ export async function deploy(run: OperationRun): Promise<void> {
     const { app } = await host.undoDeploy({ job });
     keeper.situation({ app });
   });
-  const { app, changed } = await run.steps.run('deploy', () => host.deploy({ job }), { waits: never, effect: true });
+  const { app, changed } = await run.steps.run('deploy', () => host.deploy({ job }), {
+    waits: never,
+    effect: true,
+    onFailure: ({ untouched }) => untouched && keeper.set({ hadEffect: false }),
+  });
   keeper.situation({ app });
   if (!changed) keeper.patchStep('deploy', { detail: 'The very same thing already runs and is healthy.' });
 }

@@ -33,7 +33,7 @@ export interface StepOptions {
   readonly effect?: boolean;
   /** `swap`: from its scheduling on an abort is refused, until WAITING. */
   readonly decision?: boolean;
-  readonly onFailure?: (details: FailureDetails) => void;
+  readonly onFailure?: (details: FailureDetails) => unknown;
 }
 
 /** Runs the steps of one operation forward, one at a time: attempts, waiting for a person, abort, and a host that went silent. */

@@ -1,0 +1,3 @@
+import { prebuiltBundle, writeBundle } from './workflow-bundle.ts';
+
+await writeBundle(prebuiltBundle());
