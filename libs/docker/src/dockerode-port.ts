@@ -9,7 +9,7 @@ import type {
   ImageDetail,
   RestartPolicy,
 } from './docker-port.ts';
-import { EngineConnection, type EngineAnswer } from './engine-connection.ts';
+import { EngineConnection, type Engine, type EngineAnswer } from './engine-connection.ts';
 import {
   createBody,
   detailFromInspect,
@@ -41,9 +41,9 @@ export function connectDocker(options: { readonly dockerHost: string | null }): 
 
 /** The Docker port over dockerode's modem. What an answer means is read from its status code, not from its text. */
 export class DockerodePort implements DockerPort {
-  readonly #engine: EngineConnection;
+  readonly #engine: Engine;
 
-  constructor(engine: EngineConnection) {
+  constructor(engine: Engine) {
     this.#engine = engine;
   }
 

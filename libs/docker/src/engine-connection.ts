@@ -29,6 +29,11 @@ export interface EngineAnswer {
   readonly text: string;
 }
 
+/** What the port needs of a connection. */
+export interface Engine {
+  call(request: EngineRequest): Promise<EngineAnswer>;
+}
+
 /** `silent` when our own time limit ended a call: the Engine may still be working on it. */
 export type AwayReason = 'unreachable' | 'silent' | 'too-old';
 
@@ -54,7 +59,7 @@ const anyStatus: Readonly<Record<number, true>> = Object.fromEntries(
 );
 
 /** One connection to an Engine: version, time limits, cancellation, and nothing about containers. */
-export class EngineConnection {
+export class EngineConnection implements Engine {
   readonly #modem: Modem;
   #version: Promise<string> | null = null;
 
@@ -83,7 +88,7 @@ export class EngineConnection {
 
   /** @throws ForgeError DOCKER_AWAY (param `reason`), CANCELLED */
   async call(request: EngineRequest): Promise<EngineAnswer> {
-    const version = await this.#apiVersion();
+    const version = await abortable(this.#apiVersion(), request.signal);
     try {
       return await this.#dial({ ...request, path: `/v${version}${request.path}` });
     } catch (error) {
@@ -107,7 +112,7 @@ export class EngineConnection {
   async #negotiate(): Promise<string> {
     const answer = await this.#dial({ method: 'GET', path: '/version', limitMs: 5_000 });
     if (answer.status !== 200) throw away('unreachable', `GET /version answered ${answer.status}`);
-    const { ApiVersion, MinAPIVersion } = JSON.parse(answer.text) as { ApiVersion: string; MinAPIVersion?: string };
+    const { ApiVersion, MinAPIVersion } = parseVersion(answer.text);
     if (olderThan(ApiVersion, PREFERRED_API)) {
       throw away('too-old', `it speaks API ${ApiVersion}, ${PREFERRED_API} (Engine 20.10) is needed`);
     }
@@ -146,7 +151,8 @@ export class EngineConnection {
       request.upload?.on('data', restartTimer).on('error', (error) => fail(uploadFailed(error)));
       this.#modem.dial(
         {
-          path: `${request.path}?`,
+          // The modem adds the query only behind a question mark.
+          path: request.query === undefined ? request.path : `${request.path}?`,
           method: request.method,
           options: { _query: request.query ?? {}, _body: request.body ?? {} },
           ...(request.upload !== undefined && { file: request.upload }),
@@ -206,6 +212,33 @@ export function parseDockerHost(dockerHost: string | null): Target {
     port: url.port || (secure ? '2376' : '2375'),
     protocol: secure ? 'https' : 'http',
   };
+}
+
+function parseVersion(text: string): { readonly ApiVersion: string; readonly MinAPIVersion?: string } {
+  try {
+    const parsed = JSON.parse(text) as { ApiVersion?: unknown; MinAPIVersion?: string };
+    if (typeof parsed.ApiVersion === 'string') return { ...parsed, ApiVersion: parsed.ApiVersion };
+  } catch {
+    // Told below.
+  }
+  throw away('unreachable', 'what answers there is no Docker Engine');
+}
+
+/** Settles with CANCELLED as soon as `signal` is aborted; the promise itself, shared by others, goes on. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  const cancelled = (): ForgeError => new ForgeError({ code: 'CANCELLED', cause: signal.reason });
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(cancelled());
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 function olderThan(left: string, right: string): boolean {

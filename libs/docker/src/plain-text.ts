@@ -1,8 +1,5 @@
 /** Text of the Engine made fit for errors and pages: control characters gone, one line, bounded. */
 export function plainText(text: string, maxLength = 400): string {
-  const line = text
-    // eslint-disable-next-line no-control-regex -- control characters are what is being removed
-    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
-    .trim();
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
   return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line;
 }

@@ -9,7 +9,8 @@ export interface TinyImageFile {
   readonly path: string;
   /** Default 0644. */
   readonly mode?: number;
-  readonly content: Buffer | string | { readonly hostFile: string } | { readonly linkTo: string } | 'directory';
+  readonly content:
+    Buffer | string | { readonly hostFile: string } | { readonly linkTo: string } | { readonly directory: true };
 }
 
 export interface TinyImageSpec {
@@ -90,7 +91,7 @@ export async function busyboxFiles(applets: readonly string[] = ['sh']): Promise
   return [
     { path: 'bin/busybox', mode: 0o755, content: { hostFile: await findStaticBusybox() } },
     ...applets.map((applet): TinyImageFile => ({ path: `bin/${applet}`, mode: 0o777, content: { linkTo: 'busybox' } })),
-    { path: 'tmp', mode: 0o1777, content: 'directory' },
+    { path: 'tmp', mode: 0o1777, content: { directory: true } },
   ];
 }
 
@@ -142,10 +143,10 @@ async function layerEntries(files: readonly TinyImageFile[]): Promise<UstarEntry
 }
 
 async function entryOf({ path, mode = 0o644, content }: TinyImageFile): Promise<UstarEntry> {
-  if (content === 'directory') return { path, mode, type: 'directory' };
   if (typeof content === 'string' || Buffer.isBuffer(content)) {
     return { path, mode, type: 'file', content: Buffer.from(content) };
   }
+  if ('directory' in content) return { path, mode, type: 'directory' };
   if ('linkTo' in content) return { path, mode, type: 'symlink', linkTarget: content.linkTo };
   return { path, mode, type: 'file', content: await readFile(content.hostFile) };
 }

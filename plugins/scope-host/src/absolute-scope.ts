@@ -13,7 +13,6 @@ const absolutePath = z
     (value) => path.posix.normalize(value) === value && !value.endsWith('/'),
     'a path without `.`, `..`, `//` and a slash at its end',
   )
-  // eslint-disable-next-line no-control-regex -- such names are refused: they would reach logs and pages
   .refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'a path without control characters');
 
 const capabilities = { captured: true, createsDirectory: false, deletable: false };
