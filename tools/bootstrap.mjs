@@ -292,6 +292,11 @@ export function becomeNode24(entry, args) {
   const child = spawn(node, argv, { env, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
     process.on(signal, () => child.kill(signal));
+  if (process.env.npm_lifecycle_event !== undefined) {
+    // npm was killed and could pass nothing on: closing the channel tells the child.
+    const parent = process.ppid;
+    setInterval(() => process.ppid !== parent && child.connected && child.disconnect(), 1_000).unref();
+  }
   child.on('exit', (code, signal) => process.exit(code ?? 128 + (signal ? os.constants.signals[signal] : 1)));
 }
 
