@@ -16,10 +16,11 @@ $B httpd -p 8080 -h /www
 if [ "$IGNORE_TERM" = 1 ]; then trap '' TERM; else trap 'exit 0' TERM; fi
 while :; do $B sleep 1 & wait $!; done
 `;
+// The server in busybox ends a status line that it makes itself with LF alone, which strict clients refuse.
 const HEALTH = `#!/bin/busybox sh
-if [ -e /data/unhealthy ]; then echo "Status: 500"; else echo "Status: 200"; fi
-echo "Content-Type: text/plain"
-echo
+status="200 OK"
+[ -e /data/unhealthy ] && status="500 Not well"
+printf 'HTTP/1.0 %s\\r\\nContent-Type: text/plain\\r\\n\\r\\n' "$status"
 /bin/busybox cat /data/token
 `;
 

@@ -107,12 +107,6 @@ export class DockerEngine {
     return Id;
   }
 
-  async logs(id: string): Promise<string> {
-    const raw = await this.call<string>('GET', `/containers/${id}/logs?stdout=1&stderr=1`);
-    // Frames of the multiplexed stream begin with 8 bytes of which none is printable text.
-    return raw.replace(/[\0-\x08]+[^\n]?/g, '');
-  }
-
   /** Events from now on until `stop`. */
   async watch(
     onEvent: (event: DockerEvent) => void = () => undefined,

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 export interface JournalRecord {
-  readonly record: string;
+  readonly type: string;
   readonly [field: string]: unknown;
 }
 
@@ -28,7 +28,7 @@ export function recordsOf(file: string): string[] {
     const start = line.indexOf('{');
     if (start < 0) continue;
     try {
-      names.push((JSON.parse(line.slice(start)) as JournalRecord).record);
+      names.push((JSON.parse(line.slice(start)) as JournalRecord).type);
     } catch {
       return names;
     }
