@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Settings } from '@tiny-forge/contracts/domain';
+import type { Deployer } from '@tiny-forge/deployer';
 import type { DockerPort } from '@tiny-forge/docker';
 import type { PluginRegistry, ScopeContext } from '@tiny-forge/plugin-api';
 import type { CaptureEngine, RestoreEngine } from '@tiny-forge/volsnap';
@@ -20,8 +21,13 @@ export interface Parts {
   readonly hostId: string;
   readonly registry: PluginRegistry;
   readonly docker: DockerPort;
+  readonly deployer: Deployer;
   readonly restoreEngine: RestoreEngine;
   readonly captureEngine: CaptureEngine;
   /** What `VolumeScope.resolve` is given; `forbidden` of I13 included. Asks Docker for its root once and remembers it. */
   scopeContext(workloadId: string): Promise<ScopeContext>;
 }
+
+/** Injection tokens of Nest. */
+export const PARTS = Symbol('parts');
+export const GATEWAY = Symbol('gateway');
