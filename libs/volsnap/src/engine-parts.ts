@@ -54,14 +54,14 @@ export async function forwardTransaction(
 ): Promise<Transaction> {
   const tx = await transactionOf(parts, plan);
   if (!tx) throw new ForgeError({ code: 'TX_STATE', params: { step, needs, found: 'NONE' } });
-  if (tx.state === 'CLOSED' && tx.done) return tx;
   assertForward(tx, step, needs);
-  await parts.journals.trust(tx);
+  if (tx.state !== 'CLOSED') await parts.journals.trust(tx);
   return tx;
 }
 
-/** @throws TX_ROLLED_BACK, TX_STATE */
+/** A restore that is done answers every step with what was recorded. @throws TX_ROLLED_BACK, TX_STATE */
 export function assertForward(tx: Transaction, step: string, needs: string): void {
+  if (tx.state === 'CLOSED' && tx.done) return;
   if (tx.state === 'OPERATOR' || tx.state === 'CLOSED')
     throw new ForgeError({ code: 'TX_STATE', params: { step, needs, found: tx.state } });
   if (tx.rolledBack) throw new ForgeError({ code: 'TX_ROLLED_BACK' });

@@ -11,6 +11,8 @@ export interface PauseRecord {
   readonly mode: 'pause' | 'stop';
   /** Ids of the containers that ran. */
   readonly containers: readonly string[];
+  /** Those of them that were in a restart loop: they are stopped, not paused, and a later look cannot tell. */
+  readonly restarting: readonly string[];
   readonly stopTimeoutSeconds: number;
   readonly at: string;
 }

@@ -41,6 +41,7 @@ export async function whileQuiesced<T>(
     sourceType: source.type,
     mode,
     containers: running.map((one) => one.id),
+    restarting: running.filter((one) => one.state === 'restarting').map((one) => one.id),
     stopTimeoutSeconds,
     at: parts.clock.now().toISOString(),
   };
@@ -67,7 +68,9 @@ export async function resumeRecorded(parts: QuiesceParts, record: PauseRecord, a
   for (let attempt = 1; ; attempt++) {
     try {
       const all = await parts.docker.listContainers(instanceLabels(parts.installation, record.workloadId), signal);
-      const containers = all.filter((one) => record.containers.includes(one.id));
+      const containers = all
+        .filter((one) => record.containers.includes(one.id))
+        .map((one) => (record.restarting.includes(one.id) ? { ...one, state: 'restarting' as const } : one));
       const { instance } = parts.registry.sourceType(record.sourceType);
       await instance.resume(session(parts, record, containers, signal), record.containers);
       break;

@@ -1,0 +1,28 @@
+import { interceptFsPort, type FsCall, type FsPort } from '../ports/fs-port.ts';
+
+export interface FsFault {
+  /** Number of the call, from 1. */
+  readonly at: number;
+  /** `before`: nothing happened; `after`: it happened and the answer is an error all the same. */
+  readonly how: 'before' | 'after';
+  /** EIO, ENOSPC, ... */
+  readonly code: string;
+  /** `once`: this call alone; `from`: every later one too. Default `once`. */
+  readonly span?: 'once' | 'from';
+}
+
+/** Makes one call of the port fail as the kernel would. */
+export class FailingFsPort {
+  readonly port: FsPort;
+  /** The calls that were made to fail. */
+  readonly failed: FsCall[] = [];
+
+  constructor(inner: FsPort, fault: FsFault) {
+    this.port = interceptFsPort(inner, async (call, proceed) => {
+      if (call.number !== fault.at && !(fault.span === 'from' && call.number > fault.at)) return proceed();
+      this.failed.push(call);
+      if (fault.how === 'after') await proceed();
+      throw Object.assign(new Error(`${fault.code}: injected, ${call.name}`), { code: fault.code });
+    });
+  }
+}
