@@ -21,7 +21,12 @@ const CASES: readonly (CrashCase & { readonly short?: true })[] = [
     short: true,
   },
   { step: 'preflight', at: 'end: the holder was made', point: { docker: create } },
-  { step: 'extract', at: 'start: BEGIN is durable', point: { journal: 'BEGIN' } },
+  { step: 'extract', at: 'start: BEGIN is written, not yet named', point: { journal: 'BEGIN' } },
+  {
+    step: 'extract',
+    at: 'start: BEGIN is there',
+    point: { call: ['rename'], path: '/journal/[^/]+\\.journal\\.tmp$' },
+  },
   { step: 'extract', at: 'middle: 2 MB are written', point: { bytes: 2_000_000, path: STAGING }, short: true },
   { step: 'extract', at: 'end: STAGED is durable', point: { journal: 'STAGED' } },
   { step: 'stop', at: 'start: QUIESCING is durable', point: { journal: 'QUIESCING' } },
@@ -38,6 +43,11 @@ const CASES: readonly (CrashCase & { readonly short?: true })[] = [
     at: 'middle: 2 MB are written',
     point: { bytes: 2_000_000, path: '/snapshots/' },
     short: true,
+  },
+  {
+    step: 'preRestoreSnapshot',
+    at: 'end: the archive has its name',
+    point: { call: ['rename'], path: '/snapshots/' },
   },
   { step: 'preRestoreSnapshot', at: 'end: SAFE is durable', point: { journal: 'SAFE' } },
   { step: 'swap', at: 'start: COMMIT is durable', point: { journal: 'COMMIT' } },
@@ -65,7 +75,7 @@ const CASES: readonly (CrashCase & { readonly short?: true })[] = [
     short: true,
   },
   { step: 'finish', at: 'end: CLOSED is durable', point: { journal: 'CLOSED' } },
-  { step: 'finish', at: 'end: the journal was moved', point: { call: ['rename'], path: '/journal/' } },
+  { step: 'finish', at: 'end: the journal was moved', point: { call: ['rename'], path: '/journal/[^/]+\\.journal$' } },
 ];
 const MUST_GO_ON = ['extract', 'preRestoreSnapshot', 'swap', 'redeploy'];
 const chosen = process.env['E2E_CRASH'] === 'full' ? CASES : CASES.filter((each) => each.short);
