@@ -1,7 +1,8 @@
 import { ForgeError } from '@tiny-forge/contracts/domain';
-import type { ConflictDetails, OperationInput } from '@tiny-forge/workflows';
+import type { ConflictDetails, OperationInput, SubmitAnswer } from '@tiny-forge/workflows';
 import type { Clock, State } from '../state/index.ts';
-import { isRefused, type LaneClient } from './lane-client.ts';
+import { isRefused, type LaneClient, type Refused } from './lane-client.ts';
+import type { LaneTurns } from './lane-turns.ts';
 
 export interface SubmitTimes {
   /** How long one submit may be taken by the lane, ms (restore.md 6: 5 s). */
@@ -20,6 +21,7 @@ export interface SubmitParts {
   readonly lane: () => LaneClient | null;
   /** Which part is away, for the answer. */
   readonly awayPart: () => Promise<string>;
+  readonly turns: LaneTurns;
   readonly times: SubmitTimes;
 }
 
@@ -31,18 +33,9 @@ export async function submit(parts: SubmitParts, input: OperationInput): Promise
   const { state, clock, times } = parts;
   const until = clock.now().getTime() + times.stuckMs;
   for (;;) {
-    const notAfter = new Date(clock.now().getTime() + times.acceptMs);
-    if (!(await state.operations.renewDeadline(input.operationId, notAfter.toISOString()))) {
-      return afterRace(parts, input.operationId);
-    }
-    const lane = parts.lane();
-    if (lane === null) return expire(parts, input.operationId);
-    let answer;
-    try {
-      answer = await lane.submit(input, notAfter, await openOf(state, input));
-    } catch {
-      return expire(parts, input.operationId);
-    }
+    const answer = await parts.turns.run(input, () => ask(parts, input));
+    if (answer === 'raced') return afterRace(parts, input.operationId);
+    if (answer === 'no-answer') return expire(parts, input.operationId);
     if (!isRefused(answer)) {
       if (await state.operations.accept(input.operationId, answer.queuedBehind)) {
         return { queuedBehind: answer.queuedBehind };
@@ -71,6 +64,19 @@ export async function submit(parts: SubmitParts, input: OperationInput): Promise
       throw new ForgeError({ code: 'LANE_FULL', params: { limit: (answer.details as { limit: number }).limit } });
     }
     return expire(parts, input.operationId);
+  }
+}
+
+/** One try at the lane, with a deadline of its own. */
+async function ask(parts: SubmitParts, input: OperationInput): Promise<SubmitAnswer | Refused | 'raced' | 'no-answer'> {
+  const { state, clock, times } = parts;
+  const notAfter = new Date(clock.now().getTime() + times.acceptMs);
+  if (!(await state.operations.renewDeadline(input.operationId, notAfter.toISOString()))) return 'raced';
+  try {
+    const lane = parts.lane();
+    return lane === null ? 'no-answer' : await lane.submit(input, notAfter, await openOf(state, input));
+  } catch {
+    return 'no-answer';
   }
 }
 

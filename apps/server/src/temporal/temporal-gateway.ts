@@ -13,6 +13,7 @@ import { searchAttributes, workflowTypes, type OperationInput, type Timings } fr
 import type { OperationGateway, PartHealth } from '../operations/operation-gateway.ts';
 import type { Clock, OperationRecord, State } from '../state/index.ts';
 import { isRefused, LaneClient, type Refused } from './lane-client.ts';
+import { LaneTurns } from './lane-turns.ts';
 import { submit, SUBMIT_TIMES, type SubmitTimes } from './operation-submit.ts';
 import type { ProgressMemory } from './progress-memory.ts';
 import type { TemporalLink } from './temporal-link.ts';
@@ -42,6 +43,7 @@ type LiveStates = ReadonlyMap<string, { readonly state: OperationState; readonly
 export class TemporalGateway implements OperationGateway {
   readonly #options: GatewayOptions;
   readonly #times: SubmitTimes;
+  readonly #turns = new LaneTurns();
   #liveStates: { readonly at: number; readonly value: Promise<LiveStates | null> } | null = null;
   #pollers: { readonly at: number; readonly value: Promise<PartHealth> } | null = null;
 
@@ -63,6 +65,7 @@ export class TemporalGateway implements OperationGateway {
         clock: this.#options.clock,
         lane: () => this.lane(),
         awayPart: async () => ((await this.health()).temporal.status === 'ok' ? 'workers' : 'temporal'),
+        turns: this.#turns,
         times: this.#times,
       },
       input,
