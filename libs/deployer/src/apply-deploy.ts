@@ -1,5 +1,5 @@
 import { ForgeError, isForgeError, LABELS, type HealthConfig } from '@tiny-forge/contracts/domain';
-import type { DockerPort } from '@tiny-forge/docker';
+import type { ContainerSummary, DockerPort } from '@tiny-forge/docker';
 import type { Clock } from './clock.ts';
 import type { DesiredInstance } from './desired-instance.ts';
 import { awaitHealthy } from './health-gate.ts';
@@ -19,6 +19,8 @@ export interface ApplyInput {
   readonly restartPolicy: 'unless-stopped' | 'no';
   readonly stopTimeoutSeconds: number;
   readonly desired: readonly DesiredInstance[];
+  /** Instances as listed before the plan was made. */
+  readonly found: readonly ContainerSummary[];
   readonly health: HealthConfig;
   readonly signal: AbortSignal;
   readonly onProgress: (detail: string) => void;
@@ -26,15 +28,25 @@ export interface ApplyInput {
   readonly assertMayStart: () => Promise<void>;
 }
 
+export interface ServingInstance {
+  readonly containerId: string;
+  readonly name: string;
+  readonly imageId: string;
+}
+
 const NAME_ATTEMPTS = 20;
 
 /**
  * Carries a plan out. On a failure before the gate is passed everything is undone as the plan says, whatever became of `signal`, and the first
  * error is thrown; its param `old` says whether the old version runs again where there was one.
- * @returns ids of the containers that serve, by service
+ * @returns the containers that serve, by service
  */
-export async function applyDeploy(plan: DeployPlan, input: ApplyInput): Promise<ReadonlyMap<string, string>> {
-  const serving = new Map(Object.entries(plan.keep));
+export async function applyDeploy(plan: DeployPlan, input: ApplyInput): Promise<ReadonlyMap<string, ServingInstance>> {
+  const serving = new Map<string, ServingInstance>();
+  for (const [service, containerId] of Object.entries(plan.keep)) {
+    const found = input.found.find((container) => container.id === containerId);
+    serving.set(service, { containerId, name: found?.name ?? '', imageId: found?.imageId ?? '' });
+  }
   try {
     for (const action of plan.actions) {
       if (input.signal.aborted) throw new ForgeError({ code: 'CANCELLED', cause: input.signal.reason });
@@ -61,7 +73,7 @@ export async function applyDeploy(plan: DeployPlan, input: ApplyInput): Promise<
 async function applyAction(
   action: DeployAction,
   input: ApplyInput,
-  serving: Map<string, string>,
+  serving: Map<string, ServingInstance>,
   signal: AbortSignal,
 ): Promise<void> {
   const { docker, onProgress } = input;
@@ -105,8 +117,8 @@ async function applyAction(
   }
 }
 
-function servingId(serving: ReadonlyMap<string, string>, service: string): string {
-  const id = serving.get(service);
+function servingId(serving: ReadonlyMap<string, ServingInstance>, service: string): string {
+  const id = serving.get(service)?.containerId;
   if (id === undefined) throw new TypeError(`plan starts or gates ${service} before it exists`);
   return id;
 }
@@ -115,7 +127,7 @@ async function createInstance(
   action: Extract<DeployAction, { do: 'create' }>,
   input: ApplyInput,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<ServingInstance> {
   const wanted = input.desired.find((candidate) => candidate.service === action.service);
   if (wanted === undefined) throw new TypeError(`plan creates ${action.service}, which nobody wants`);
   const labels: Record<string, string> = {
@@ -150,7 +162,7 @@ async function createInstance(
         },
         signal,
       );
-      return created.id;
+      return { containerId: created.id, name, imageId: wanted.imageId };
     } catch (error) {
       // Somebody took the name between the list and the call.
       if (!isForgeError(error) || error.params['conflict'] !== 'name' || attempt === NAME_ATTEMPTS) throw error;
@@ -169,6 +181,8 @@ async function undo(plan: DeployPlan, input: ApplyInput): Promise<'running' | 'n
     for (const container of await listInstances(docker, key, signal)) {
       if (container.labels[LABELS.operation] !== operationId || kept.has(container.id)) continue;
       if (plan.undo.remove === 'unstarted' && container.state !== 'created') continue;
+      // It may be writing to the volumes: a chance to end well, whatever comes of it.
+      if (isUp(container)) await docker.stopContainer(container.id, input.stopTimeoutSeconds, signal).catch(() => {});
       await docker.removeContainer(container.id, { force: true }, signal);
     }
   });

@@ -13,7 +13,7 @@ import {
   type SourceWorkload,
   type WorkloadVolume,
 } from '@tiny-forge/plugin-api';
-import { applyDeploy } from './apply-deploy.ts';
+import { applyDeploy, type ServingInstance } from './apply-deploy.ts';
 import type { Clock } from './clock.ts';
 import { desiredInstance, type DesiredInstance } from './desired-instance.ts';
 import { awaitHealthy } from './health-gate.ts';
@@ -49,7 +49,7 @@ export interface DispatchInput {
 }
 
 export interface DispatchResult {
-  readonly instances: readonly { readonly containerId: string; readonly name: string; readonly imageId: string }[];
+  readonly instances: readonly ServingInstance[];
   readonly image: ImageRef;
   /** false: the very same thing already ran and was healthy. */
   readonly changed: boolean;
@@ -116,20 +116,13 @@ export class Deployer {
       restartPolicy: input.restartPolicy,
       stopTimeoutSeconds: workload.stopTimeoutSeconds,
       desired,
+      found,
       health: workload.health,
       signal,
       onProgress,
       assertMayStart,
     });
-    const named = new Map((await listInstances(this.#docker, key)).map((container) => [container.id, container]));
-    return {
-      instances: [...serving.values()].map((containerId) => {
-        const container = named.get(containerId);
-        return { containerId, name: container?.name ?? '', imageId: container?.imageId ?? image.imageId };
-      }),
-      image,
-      changed: plan.changed,
-    };
+    return { instances: [...serving.values()], image, changed: plan.changed };
   }
 
   /** `dispatch` with cause `start`: what was stopped is started as it is, unless the config changed since. */

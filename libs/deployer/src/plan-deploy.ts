@@ -149,7 +149,11 @@ function planReplacing(input: DeployPlanInput): DeployPlan {
   const ran = old.filter((container) => isUp(container) || inherited.has(container.id)).map(({ id }) => id);
 
   const create = desired.map(({ service }) => ({ do: 'create', service, replaces: ran }) as const);
-  const drop = leftovers.map(({ id }) => ({ do: 'remove', id }) as const);
+  // Stopped first where it runs: it may be writing.
+  const drop = leftovers.flatMap((container): DeployAction[] => [
+    ...(isUp(container) ? [{ do: 'stop', id: container.id } as const] : []),
+    { do: 'remove', id: container.id },
+  ]);
   const stop = old.filter(isUp).map(({ id }) => ({ do: 'stop', id }) as const);
   const start = desired.map(({ service }) => ({ do: 'start-new', service }) as const);
   const gate = desired.map(({ service }) => ({ do: 'gate', service }) as const);

@@ -6,7 +6,7 @@ import type { ContainerSummary, DockerPort } from '@tiny-forge/docker';
 import { testDocker, type TestDocker } from '@tiny-forge/docker/testing';
 import { PluginRegistry, type ScopeContext, type SourceWorkload } from '@tiny-forge/plugin-api';
 import { fakeSourceType, fakeVolumeScope } from '@tiny-forge/plugin-api/testing';
-import { systemClock } from '../clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { Deployer, type DispatchInput, type DispatchResult } from '../deployer.ts';
 import { listInstances, type WorkloadKey } from '../workload-containers.ts';
 
@@ -27,7 +27,8 @@ export interface DeployBench {
   close(): Promise<void>;
 }
 
-export async function deployBench(): Promise<DeployBench> {
+/** @param options.hasty waits between attempts and probes are cut to 20 ms */
+export async function deployBench(options: { readonly hasty?: boolean } = {}): Promise<DeployBench> {
   const docker = testDocker();
   const base = await mkdtemp(path.join(tmpdir(), 'tf-deployer-'));
   const image = await docker.image();
@@ -37,7 +38,10 @@ export async function deployBench(): Promise<DeployBench> {
     fakeSourceType(),
   ]);
   const signal = new AbortController().signal;
-  const deployerOn = (port: DockerPort): Deployer => new Deployer({ docker: port, registry, clock: systemClock });
+  const clock: Clock = options.hasty
+    ? { ...systemClock, sleep: (milliseconds, aborted) => systemClock.sleep(Math.min(milliseconds, 20), aborted) }
+    : systemClock;
+  const deployerOn = (port: DockerPort): Deployer => new Deployer({ docker: port, registry, clock });
   const deployer = deployerOn(docker.docker);
   const context = (workloadId: string): ScopeContext => ({
     dataDir: '/nonexistent',
