@@ -108,6 +108,21 @@ module.exports = {
       to: { path: '^(libs/(?!contracts/)|apps/|plugins/|tools/)' },
     },
     {
+      name: 'tools-stand-apart',
+      comment:
+        'The tools run before anything is built and start what they must not depend on: of our code they may know the settings only.',
+      severity: 'error',
+      from: { path: '^tools/' },
+      to: { path: '^(libs/(?!contracts/)|apps/|plugins/|e2e/)' },
+    },
+    {
+      name: 'nobody-imports-tools',
+      comment: 'The product must run where the tools are not: started by a service manager, or on a second host.',
+      severity: 'error',
+      from: { path: '^(libs|plugins|apps|e2e)/', pathNot: '(\\.config\\.[mc]?[jt]s|/testing/[^/]+)$' },
+      to: { path: '^tools/' },
+    },
+    {
       name: 'tar-stream-is-an-oracle',
       comment:
         'General-purpose tar readers repair what ours refuses: tar-stream serves only as an oracle in tests (ADR 0008).',
