@@ -5,7 +5,9 @@ import { isForgeError, type ForgeError } from '@tiny-forge/contracts/domain';
 import { PARTS } from '../parts.ts';
 import type { Parts } from '../parts.ts';
 import { BODY_LIMIT_BYTES } from './body-parsing.ts';
+import type {} from '@fastify/static';
 import { fromFastify, isDatabaseBusy, printable, RequestError, statusOf, toProblem } from './problem.ts';
+import { isPage } from './static-web.ts';
 
 /** Every error leaves as problem+json; what is none of ours gets a report id that the log explains. */
 @Catch()
@@ -21,6 +23,11 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const error = this.#known(thrown, request) ?? this.#unexpected(thrown, request);
     if (reply.sent || reply.raw.headersSent) return;
+    // The page itself decides what to show at its own addresses.
+    if (error.code === 'NOT_FOUND' && isPage(request.method, request.url) && typeof reply.sendFile === 'function') {
+      void reply.status(200).sendFile('index.html');
+      return;
+    }
     const problem = toProblem(error);
     if (request.forge) request.forge.outcome = error.code;
     if (typeof error.params['retryAfterSeconds'] === 'number') {

@@ -11,6 +11,8 @@ export interface RefusalOptions {
   readonly hosts: HostCheck;
   /** false: recovery is not through. */
   readonly isStarted: () => boolean;
+  /** false: roles `control` and `host`, which tell their health and nothing else. */
+  readonly servesApi: boolean;
 }
 
 const isApi = (request: FastifyRequest): boolean => /^\/api(?:[/?]|$)/.test(request.url);
@@ -43,6 +45,7 @@ export function registerEarlyRefusals(fastify: FastifyInstance, options: Refusal
       if (!hostIsOurs) throw misdirected();
       return;
     }
+    if (!options.servesApi) throw new RequestError('NOT_FOUND', { what: 'An API in this role' });
     if (!options.isStarted()) throw new RequestError('STARTING');
     const endpoint = request.routeOptions.config.endpoint;
     if (endpoint?.access === 'open') {

@@ -1,0 +1,97 @@
+import { isEnded, type Permission } from '@tiny-forge/contracts/domain';
+import { RequestError } from '../http/problem.ts';
+import type { Parts } from '../parts.ts';
+import type { RestoreService } from '../restore/restore-service.ts';
+import type { OperationRecord, WorkloadRecord } from '../state/index.ts';
+import type { OperationGateway } from './operation-gateway.ts';
+import { isReplayable, REPLAY_PERMISSION } from './operation-presenter.ts';
+import type { Submissions, Submitted, Submitter } from './submission.ts';
+
+/** What a person may do with an operation. */
+export class OperationService {
+  readonly #parts: Parts;
+  readonly #gateway: OperationGateway;
+  readonly #submissions: Submissions;
+  readonly #restores: RestoreService;
+
+  constructor(parts: Parts, gateway: OperationGateway, submissions: Submissions, restores: RestoreService) {
+    this.#parts = parts;
+    this.#gateway = gateway;
+    this.#submissions = submissions;
+    this.#restores = restores;
+  }
+
+  /** @throws SAFETY_NOT_SUPPORTED, NOT_WAITING, SERVICE_UNAVAILABLE */
+  async retryStep(operation: OperationRecord, safety: 'keep-old-tree' | undefined): Promise<void> {
+    if (safety !== undefined) {
+      throw new RequestError(
+        'SAFETY_NOT_SUPPORTED',
+        {},
+        { issues: [{ path: 'safety', message: 'not available yet' }] },
+      );
+    }
+    if (isEnded(operation.state)) throw new RequestError('NOT_WAITING');
+    await this.#gateway.retryStep(operation.id, {});
+  }
+
+  /** @throws NOT_WAITING, PAST_DECISION, SERVICE_UNAVAILABLE */
+  async abort(operation: OperationRecord, who: string): Promise<void> {
+    if (isEnded(operation.state)) throw new RequestError('NOT_WAITING');
+    await this.#gateway.abort(operation.id, who);
+  }
+
+  /** @throws FORBIDDEN, NOT_REPLAYABLE, and what a new submission of its kind throws */
+  async replay(operation: OperationRecord, permissions: readonly Permission[], by: Submitter): Promise<Submitted> {
+    const needed = REPLAY_PERMISSION[operation.kind];
+    if (needed !== undefined && !permissions.includes(needed)) {
+      throw new RequestError('FORBIDDEN', { permission: needed });
+    }
+    if (!isReplayable(operation)) {
+      await this.#submissions.assertAvailable();
+      throw new RequestError('NOT_REPLAYABLE');
+    }
+    const workload = await this.#workload(operation);
+    const { options, snapshotId } = operation.input;
+    if (operation.kind === 'restore') {
+      const snapshot = snapshotId === null ? null : await this.#parts.state.snapshots.get(snapshotId);
+      if (!snapshot) throw new RequestError('NOT_FOUND', { what: 'The snapshot' });
+      return this.#restores.submit(workload, snapshot, {}, by, operation.id);
+    }
+    await this.#submissions.precheck(operation.kind, workload.id);
+    const made = snapshotId === null ? null : await this.#parts.state.snapshots.get(snapshotId);
+    return this.#submissions.submit(
+      {
+        kind: operation.kind,
+        workload,
+        options,
+        retryOf: operation.id,
+        ...(operation.kind === 'snapshot'
+          ? { snapshot: { note: made?.note ?? null, quiesce: options.quiesce ?? 'pause' } }
+          : {}),
+      },
+      by,
+    );
+  }
+
+  /** An operation of kind `recover` looks at every tree and ends this one, or leaves it. @throws NOT_WAITING and what a submission throws */
+  async recheck(operation: OperationRecord, accept: 'as-is' | undefined, by: Submitter): Promise<Submitted> {
+    await this.#submissions.precheck('recover', operation.workloadId, operation.id);
+    if (operation.state !== 'NEEDS_OPERATOR') throw new RequestError('NOT_WAITING');
+    const workload = await this.#workload(operation);
+    return this.#submissions.submit(
+      {
+        kind: 'recover',
+        workload,
+        options: { recovers: operation.id, recheckAccept: accept ?? null },
+        recovers: operation.id,
+      },
+      by,
+    );
+  }
+
+  async #workload(operation: OperationRecord): Promise<WorkloadRecord> {
+    const workload = await this.#parts.state.workloads.get(operation.workloadId);
+    if (!workload) throw new RequestError('WORKLOAD_GONE');
+    return workload;
+  }
+}
