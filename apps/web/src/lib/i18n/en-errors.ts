@@ -41,7 +41,11 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   CONFIRM_REQUIRED: (v) => `The confirmation ${v.name('header')} is missing.`,
   CONFIRM_MISMATCH: () => 'The confirmation names something else than this page. Look at the plan again.',
   PLAN_CHANGED: (v) =>
-    v.has('what') ? `The plan changed: ${v.name('what')}. Confirm again.` : 'The plan changed. Confirm again.',
+    v.has('changed')
+      ? `The plan changed: ${v.raw('changed')}. Confirm again.`
+      : v.has('what')
+        ? `The plan changed: ${v.name('what')}. Confirm again.`
+        : 'The plan changed. Confirm again.',
   REVISION_MISMATCH: () => 'Someone changed this app meanwhile. Load it again and repeat your change.',
   THROTTLED: (v) => `Too many attempts. The next one is taken in ${v.seconds('retryAfterSeconds')}.`,
   LANE_FULL: (v) => `${v.count('limit')} operations already wait for this app.`,

@@ -18,6 +18,7 @@ export const restoreEn = {
   step1: 'Check, unpack beside',
   step1Note: (d: string) => `app runs, about ${d}`,
   step1NoteLast: (d: string) => `app runs, about ${d} as last time`,
+  step1NoteSize: (d: string) => `app runs, about ${d} judged by size`,
   step2: (names: string) => `Stop ${names}`,
   step2None: 'Nothing to stop: no container runs',
   step3: 'Safety snapshot, swap',
@@ -35,6 +36,14 @@ export const restoreEn = {
   short: 'not enough',
   changedMark: 'changed',
   changedNotice: 'The plan was loaded again; what changed is marked. Read it and confirm once more.',
+  changedSettings: (what: string) => `Settings of the app that changed: ${what}.`,
+  changedParts: {
+    volumes: 'volumes',
+    stops: 'containers that stop',
+    image: 'image',
+    warnings: 'warnings',
+    live: 'the folders on the host',
+  },
   missing: {
     word: 'Type the word above.',
     warnings: 'Tick every warning.',
@@ -96,7 +105,8 @@ export const restoreEn = {
       unknown: 'unknown data',
     },
     warning: 'Do not start the app or delete .restore-* by hand.',
-    commands: {} as Readonly<Record<string, string>>,
+    /** `verb`: the first word of the command. English has the server's own sentence. */
+    summary: (given: string, verb: string) => (given === '' ? verb : given),
   },
   logTitle: (w: string) => `Log of ${name(w)}`,
   logEmpty: 'The log is empty.',

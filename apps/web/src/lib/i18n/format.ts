@@ -74,16 +74,22 @@ export class Format {
     return hours === 0 ? days : `${days}${NBSP}${String(hours)}${NBSP}${u.hour}`;
   }
 
+  /** A bound: exact, but without an empty second unit: `45 s`, `75 s`, `2 min`, `2 min 30 s`. */
+  bound(ms: number): string {
+    if (ms < 100 * SECOND) return this.span(ms);
+    return ms % MINUTE === 0 && ms < HOUR ? this.span(ms) : this.duration(ms);
+  }
+
   #pair(big: number, bigUnit: string, small: number, smallUnit: string): string {
     return `${String(big)}${NBSP}${bigUnit}${NBSP}${String(small).padStart(2, '0')}${NBSP}${smallUnit}`;
   }
 
-  /** One unit only, for "about" and "ago": `40 s`, `12 min`, `23 h`, `3 d`. */
+  /** One unit only, for "about" and "ago": `40 s`, `12 min`, `23 h`, `3 d`; seconds up to 99. */
   span(ms: number): string {
     const u = this.#units;
     const size = Math.max(0, ms);
     const [value, unit] =
-      size < MINUTE
+      size < 100 * SECOND
         ? [Math.max(1, Math.round(size / SECOND)), u.second]
         : size < HOUR
           ? [Math.floor(size / MINUTE), u.minute]

@@ -1,6 +1,15 @@
 import type { Messages } from './en.ts';
 import { name } from './visible.ts';
 
+/** By the first word of the command; the server's own sentence is English. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  findmnt: 'Что держит папку: подключения в ней и ниже',
+  docker: 'Контейнеры, которые ссылаются на папку; работающие остановите командой docker stop',
+  mv: 'Переставить папку на место или в сторону',
+  sync: 'Закрепить на диске',
+  find: 'Поискать на той же файловой системе',
+};
+
 export const restoreRu: Messages['restore'] = {
   title: (w, where, t) => `Восстановление: ${name(w)} (${where}), снимок ${t}`,
   loss: (d, t) => `Всё, что записано с тех пор (${d}), уйдёт из приложения; страховочный снимок хранит это до ${t}.`,
@@ -17,6 +26,7 @@ export const restoreRu: Messages['restore'] = {
   step1: 'Проверка, распаковка рядом',
   step1Note: (d) => `приложение работает, около ${d}`,
   step1NoteLast: (d) => `приложение работает, около ${d}, как в прошлый раз`,
+  step1NoteSize: (d) => `приложение работает, около ${d}, судя по размеру`,
   step2: (names) => `Остановка: ${names}`,
   step2None: 'Останавливать нечего: контейнеры не запущены',
   step3: 'Страховочный снимок, замена',
@@ -34,6 +44,14 @@ export const restoreRu: Messages['restore'] = {
   short: 'не хватает',
   changedMark: 'изменилось',
   changedNotice: 'План загружен заново; изменения отмечены. Прочтите и подтвердите ещё раз.',
+  changedSettings: (what) => `Изменившиеся настройки приложения: ${what}.`,
+  changedParts: {
+    volumes: 'тома',
+    stops: 'останавливаемые контейнеры',
+    image: 'образ',
+    warnings: 'предупреждения',
+    live: 'папки на хосте',
+  },
   missing: {
     word: 'Введите слово выше.',
     warnings: 'Отметьте каждое предупреждение.',
@@ -95,7 +113,7 @@ export const restoreRu: Messages['restore'] = {
       unknown: 'неизвестные данные',
     },
     warning: 'Не запускайте приложение и не удаляйте .restore-* вручную.',
-    commands: {},
+    summary: (given, verb) => COMMANDS[verb] ?? given,
   },
   logTitle: (w) => `Журнал приложения ${name(w)}`,
   logEmpty: 'Журнал пуст.',

@@ -43,7 +43,7 @@ export class Values {
   }
 
   seconds(key: string): string {
-    return this.#numeric(key, (value) => this.f.duration(value * 1000));
+    return this.#numeric(key, (value) => this.f.bound(value * 1000));
   }
 
   time(key: string): string {

@@ -27,6 +27,8 @@ class Feed {
   /** Nothing was heard for 25 s: NOW is grey, buttons are off. */
   stale = $state(false);
   trouble = $state<Trouble>('none');
+  /** What is open was loaded at least once. */
+  synced = $state(false);
   /** Performance time of the next try, while there is trouble. */
   retryAt = $state<number | undefined>();
   parts = $state.raw<Readiness['parts']>([]);
@@ -123,6 +125,7 @@ class Feed {
     }
     if (round !== this.#round || !this.#running) return;
     this.#recovered();
+    this.synced = true;
     for (const listener of this.#syncListeners) listener();
     if (document.hidden && this.#poll !== undefined) return;
     this.#open(round);

@@ -20,7 +20,7 @@ export function missingFor(
   return sameWord(typed, plan.confirmWord) ? undefined : 'word';
 }
 
-export type PlanPart = 'volumes' | 'stops' | 'image' | 'warnings' | 'safety';
+export type PlanPart = 'volumes' | 'stops' | 'image' | 'warnings' | 'live';
 
 /** What a person agreed to and is now different: the parts the plan hash covers, nothing that changes by itself. */
 export function changedParts(before: RestorePlan, after: RestorePlan): Set<PlanPart> {
@@ -40,5 +40,7 @@ export function changedParts(before: RestorePlan, after: RestorePlan): Set<PlanP
     changed.add('stops');
   if (differs(before.image?.imageId, after.image?.imageId)) changed.add('image');
   if (differs(before.warnings.map(warningKey), after.warnings.map(warningKey))) changed.add('warnings');
+  // The hash also covers what a page cannot show: the identity of the folders and the revision of the app.
+  if (changed.size === 0 && before.planHash !== after.planHash) changed.add('live');
   return changed;
 }

@@ -31,7 +31,7 @@ export function workloadRow(
         ? m.workloads.snapshotFailed
         : undefined;
   const tail = snapshotFact === undefined || warning !== undefined ? [] : [snapshotFact];
-  if (open !== undefined) {
+  if (open !== undefined && open.state !== 'QUEUED') {
     const needsYou = open.state === 'NEEDS_OPERATOR' || open.state === 'WAITING';
     const facts = needsYou
       ? open.situation.app === 'stopped'
@@ -48,11 +48,12 @@ export function workloadRow(
   }
   const { state } = workload.status;
   const healthy = state === 'running' && workload.status.instances.some((instance) => instance.health === 'healthy');
+  const waits = open === undefined ? [] : [`${m.kinds[open.kind]}: ${m.states.QUEUED.toLocaleLowerCase()}`];
   return {
     mark: APP_MARKS[state],
     word: m.app[state],
-    facts: [...(healthy ? [m.workloads.healthy] : []), ...tail],
+    facts: [...waits, ...(healthy ? [m.workloads.healthy] : []), ...tail],
     warning,
-    group: state === 'degraded' ? 'needs-you' : 'fine',
+    group: state === 'degraded' ? 'needs-you' : open === undefined ? 'fine' : 'busy',
   };
 }
