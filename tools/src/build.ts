@@ -27,7 +27,14 @@ const runNx: RunBuild = (root, stop) =>
     ['run-many', '-t', 'build', '--outputStyle=static'],
     {
       cwd: root,
-      env: { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false', FORCE_COLOR: '0' },
+      env: {
+        ...process.env,
+        NX_DAEMON: 'false',
+        NX_TUI: 'false',
+        FORCE_COLOR: '0',
+        NODE_NO_WARNINGS: '1',
+        npm_config_loglevel: 'silent',
+      },
     },
     stop,
   );
@@ -53,6 +60,16 @@ export function sourceFingerprint(root: string): string {
   }
   for (const project of listProjects(root)) if (project.scripts.has('build')) walk(project.folder);
   return hash.digest('hex');
+}
+
+/** What Nx and npm say around the compilers' own words. */
+const AROUND =
+  /^\s*(>|npm |NX|✔|- |Failed tasks|Run duration|Cache:|Critical path|Recoverable|View|Running target|Nx read)|^\s*$/;
+
+function compilerWords(output: string): string[] {
+  const words = output.split('\n').filter((line) => !AROUND.test(line) && !line.includes(' NX '));
+  const errors = words.filter((line) => /error/i.test(line));
+  return lastLines((errors.length > 0 ? errors : words).join('\n'), 12);
 }
 
 /** Folders that a build leaves; one that is gone means building again, whatever the stamp says. */
@@ -91,7 +108,7 @@ export async function ensureBuilt(
         what: 'the build failed',
         why: 'the sources in this checkout do not compile; the compiler’s words are below',
         getIt: ['npm run build', 'git status (changes of your own?)'],
-        log: lastLines(`${result.stdout}\n${result.stderr}`, 25),
+        log: compilerWords(`${result.stdout}\n${result.stderr}`),
       });
     }
     fs.mkdirSync(path.dirname(stamp), { recursive: true });

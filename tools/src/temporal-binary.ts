@@ -87,7 +87,7 @@ async function build(machine: Machine, terminal: Terminal, target: string, tried
     return false;
   }
   terminal.say('temporal', `building ${TEMPORAL_VERSION} with Go ${version} into ${path.dirname(target)}`);
-  terminal.say('', 'restores run on it, and this machine has none; about 3 min and 4 GB of disk meanwhile, once');
+  terminal.say('', 'restores run on it, and this machine has none; 3 to 10 min and 4 GB of disk meanwhile, once');
   const started = Date.now();
   fs.mkdirSync(path.dirname(target), { recursive: true });
   // What a killed build left behind: gigabytes. We hold the lock, so none of them is in use.
