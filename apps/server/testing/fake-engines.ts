@@ -119,11 +119,11 @@ export class FakeEngines {
       },
       needsOperator: async (plan) => {
         this.#write(plan, 'OPERATOR');
-        return { volumes: [], commands: [] } as never;
+        return { volumes: [], commands: [] };
       },
       openTransactions: async () => [...this.journals.values()],
       status: async (operationId) => this.journals.get(operationId) ?? null,
-      examine: async () => ({ verdict: 'unclear', guide: { volumes: [], commands: [] } as never }),
+      examine: async () => ({ verdict: 'unclear', guide: { volumes: [], commands: [] } }),
       assertMayStart: async () => undefined,
       heldBy: async () => null,
     };

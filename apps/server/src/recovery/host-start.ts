@@ -103,7 +103,7 @@ export class HostStart {
       const code = isForgeError(error) ? error.code : null;
       // Another daemon may answer next time.
       this.#proven = false;
-      const word = wordOf(error, code === 'DOCKER_AWAY' ? 'away' : 'failed');
+      const word = wordOf(error, code === 'DOCKER_NOT_ON_THIS_HOST' ? 'failed' : 'away');
       if (facts.docker?.detail !== word.detail)
         log.warn({ part: 'docker', why: word.detail, code }, 'no deploy, no restore');
       facts.docker = word;
