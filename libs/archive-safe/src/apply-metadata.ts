@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { escapePath } from './byte-string.ts';
 import type { IndexEntry } from './entry.ts';
+import type { NoteTaker } from './note.ts';
 import { Refusal } from './refusal.ts';
 
 /**
@@ -29,28 +30,33 @@ function microseconds(entry: IndexEntry): bigint {
   return BigInt(entry.mtimeSec) * 1_000_000n + BigInt(Math.floor(entry.mtimeNs / 1000));
 }
 
-/** Owner, then mode (chown clears the setuid bit), then time; then reads all of it back from the same descriptor. */
-export function applyMetadata(fd: number, entry: IndexEntry): BigIntStats {
+/**
+ * Owner, then mode (chown clears the setuid bit), then time; then reads all of it back from the same descriptor.
+ * An mtime outside of what the file system can hold is noted; everything else that is not kept is refused.
+ */
+export function applyMetadata(fd: number, entry: IndexEntry, notes: NoteTaker): BigIntStats {
   fchownSync(fd, entry.uid, entry.gid);
   fchmodSync(fd, entry.mode);
   futimesSync(fd, seconds(entry), seconds(entry));
   const stat = fstatSync(fd, { bigint: true });
-  checkKept(stat, entry);
+  checkKept(stat, entry, notes);
   if ((Number(stat.mode) & 0o7777) !== entry.mode) throw lost(entry, 'mode');
   return stat;
 }
 
-export function applySymlinkMetadata(path: Buffer, entry: IndexEntry): void {
+export function applySymlinkMetadata(path: Buffer, entry: IndexEntry, notes: NoteTaker): void {
   lchownSync(path, entry.uid, entry.gid);
   lutimesSync(path, seconds(entry), seconds(entry));
-  checkKept(lstatSync(path, { bigint: true }), entry);
+  checkKept(lstatSync(path, { bigint: true }), entry, notes);
 }
 
-function checkKept(stat: BigIntStats, entry: IndexEntry): void {
+function checkKept(stat: BigIntStats, entry: IndexEntry, notes: NoteTaker): void {
   if (Number(stat.uid) !== entry.uid || Number(stat.gid) !== entry.gid) throw lost(entry, 'owner');
   const off = stat.mtimeNs / 1000n - microseconds(entry);
   const limit = tolerance(entry);
-  if (off > limit || off < -limit) throw lost(entry, 'mtime');
+  if (off <= limit && off >= -limit) return;
+  if (entry.mtimeSec < 2 ** 31) throw lost(entry, 'mtime');
+  notes.add('MTIME_NOT_KEPT', { path: escapePath(entry.path) });
 }
 
 function lost(entry: IndexEntry, what: string): Refusal {

@@ -1,7 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { encodeTable, encodeTrailer, type Segment, type VolumeSummary } from './archive-table.ts';
 import { FrameCompressor, wrapHidden, type Codec } from './codec.ts';
@@ -16,7 +15,7 @@ import type { PackedFrame } from './pack-task.ts';
 import { damaged } from './refusal.ts';
 import { SpaceWatch, type SpaceRule } from './space-watch.ts';
 import { encodeHeader, paddingOf } from './tar-header.ts';
-import { withThreads, type Thread } from './thread-crew.ts';
+import { crewOf, withThreads, type Thread } from './thread-crew.ts';
 
 export interface CapturedVolume {
   index: number;
@@ -42,7 +41,7 @@ export interface CreateArchiveOptions {
   /** Called on the calling thread as parts are written. Bytes are content bytes read. */
   onProgress?: (progress: { doneBytes: number; doneEntries: number }) => void;
   freeSpaceCheck?: SpaceRule;
-  /** Compressing threads, default min(2, CPUs); one more reads the trees. */
+  /** Compressing threads, default min(2, CPUs); one more reads the trees. 0: the calling thread does all, and blocks. */
   threads?: number;
 }
 
@@ -58,8 +57,6 @@ export interface CreatedArchive {
   notes: Note[];
 }
 
-export const defaultThreads = (): number => Math.min(2, availableParallelism());
-
 /**
  * Captures volumes into one archive file. On any failure, abort included, the partial file is removed and no thread is left.
  *
@@ -71,8 +68,8 @@ export async function createArchive(options: CreateArchiveOptions): Promise<Crea
     for (const volume of [...options.volumes].sort((a, b) => a.index - b.index)) {
       if (volume.root !== null) roots.push({ volume, fd: openDirectory(volume.root) });
     }
-    const threads = options.threads ?? defaultThreads();
-    return await withThreads(threads + 1, options.signal, ([scanner, ...packers]) =>
+    const crew = crewOf(options.threads);
+    return await withThreads({ ...crew, count: crew.count + 1 }, options.signal, ([scanner, ...packers]) =>
       writeFile(options, roots, scanner as Thread, packers),
     );
   } catch (error) {

@@ -5,7 +5,8 @@ import type { ArchiveReader } from './archive-reader.ts';
 import { escapePath } from './byte-string.ts';
 import { at, DirectoryCursor } from './directory-handle.ts';
 import type { HeaderEntry, IndexEntry } from './entry.ts';
-import { damaged } from './refusal.ts';
+import type { NoteTaker } from './note.ts';
+import { damaged, located } from './refusal.ts';
 import { TarParser, type TarSink } from './tar-parser.ts';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -49,12 +50,20 @@ class SegmentSink implements TarSink {
     this.#current = entry;
     if (entry.type !== 'file') return;
     this.#hash = createHash('sha256');
-    this.#target = this.#open(entry);
+    try {
+      this.#target = this.#open(entry);
+    } catch (error) {
+      throw located(error, entry.path);
+    }
   }
 
   data(chunk: Buffer): void {
     this.#hash?.update(chunk);
-    this.#target?.write(chunk);
+    try {
+      this.#target?.write(chunk);
+    } catch (error) {
+      throw located(error, (this.#current as IndexEntry).path);
+    }
   }
 
   entryEnd(): void {
@@ -121,6 +130,7 @@ export function extractSegment(
   index: number,
   root: number,
   space: ExtractSpace,
+  notes: NoteTaker,
 ): ExtractedFiles {
   const done: ExtractedFiles = { files: 0, bytes: 0 };
   const cursor = new DirectoryCursor(root);
@@ -128,7 +138,7 @@ export function extractSegment(
     readSegment(reader, index, (entry) => {
       const names = entry.path.split('/').slice(1);
       const name = names.pop() as string;
-      const file = new StagedFile(cursor.move(names), name, entry, space);
+      const file = new StagedFile(cursor.move(names), name, entry, space, notes);
       done.files++;
       done.bytes += entry.size;
       return file;
@@ -143,13 +153,15 @@ class StagedFile implements FileTarget {
   #fd: number;
   #entry: IndexEntry;
   #space: ExtractSpace;
+  #notes: NoteTaker;
   #position = 0;
 
-  constructor(directory: number, name: string, entry: IndexEntry, space: ExtractSpace) {
+  constructor(directory: number, name: string, entry: IndexEntry, space: ExtractSpace, notes: NoteTaker) {
     // EEXIST is fatal: on a file system that folds case or form, two names of the archive are one.
     this.#fd = openSync(at(directory, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     this.#entry = entry;
     this.#space = space;
+    this.#notes = notes;
   }
 
   write(chunk: Buffer): void {
@@ -162,7 +174,7 @@ class StagedFile implements FileTarget {
   end(): void {
     try {
       if (this.#entry.sparse) ftruncateSync(this.#fd, this.#entry.size);
-      const stat = applyMetadata(this.#fd, this.#entry);
+      const stat = applyMetadata(this.#fd, this.#entry, this.#notes);
       if (Number(stat.size) !== this.#entry.size || stat.nlink !== 1n) {
         throw damaged('FIDELITY', 'A file does not have its size', { entry: escapePath(this.#entry.path) });
       }

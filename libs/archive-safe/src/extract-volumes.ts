@@ -1,8 +1,8 @@
 import { closeSync, readdirSync } from 'node:fs';
-import { defaultThreads } from './create-archive.ts';
 import { openDirectory } from './directory-handle.ts';
 import { forgeError } from './forge-fault.ts';
 import { batches, share, withArchive } from './open-archive.ts';
+import type { Note } from './note.ts';
 import { damaged, Refusal } from './refusal.ts';
 import type { SpaceRule } from './space-watch.ts';
 import type { Thread } from './thread-crew.ts';
@@ -19,7 +19,7 @@ export interface ExtractVolumesOptions {
   /** Content bytes of all targets together; checked before the first byte is written. */
   maxBytes?: number;
   maxEntries?: number;
-  /** Default min(2, CPUs). */
+  /** Default min(2, CPUs); 0: the calling thread, which then blocks. */
   threads?: number;
 }
 
@@ -31,6 +31,8 @@ export interface ExtractedVolume {
   directories: number;
   symlinks: number;
   hardlinks: number;
+  /** `MTIME_NOT_KEPT`: what the target file system cannot hold. */
+  notes: Note[];
 }
 
 /**
@@ -46,11 +48,10 @@ export async function extractVolumes(options: ExtractVolumesOptions): Promise<Ex
     for (const { index, dir } of options.targets) {
       const fd = openDirectory(dir);
       roots.push([index, fd]);
-      if (readdirSync(dir).length > 0)
+      if (readdirSync(`/proc/self/fd/${fd}`).length > 0)
         throw new Refusal('IO_ERROR', 'The directory to extract into is not empty', { rule: 'TARGET' });
     }
-    const count = options.threads ?? defaultThreads();
-    return await withArchive(options.file, options.key, count, options.signal, async ({ table, threads }) => {
+    return await withArchive(options.file, options.key, options.threads, options.signal, async ({ table, threads }) => {
       const present = new Set(table.volumes.filter((volume) => !volume.absent).map((volume) => volume.index));
       if (roots.some(([index]) => !present.has(index)))
         throw damaged('VOLUME', 'The archive does not hold a volume that is to be extracted');
@@ -72,6 +73,7 @@ export async function extractVolumes(options: ExtractVolumesOptions): Promise<Ex
           async (thread, batch) => {
             const done = await thread.call('extract', [batch]);
             volume.files += done.files;
+            volume.notes.push(...done.notes);
             doneBytes += done.bytes;
             doneEntries += done.entries;
             options.onProgress?.({ doneBytes, totalBytes, doneEntries, totalEntries });
@@ -79,7 +81,9 @@ export async function extractVolumes(options: ExtractVolumesOptions): Promise<Ex
         );
       }
       await share(threads, volumes, async (thread, volume) => {
-        Object.assign(volume, await thread.call('finishVolume', [volume.index]));
+        const { notes, ...counts } = await thread.call('finishVolume', [volume.index]);
+        Object.assign(volume, counts);
+        volume.notes.push(...notes);
       });
       for (const volume of volumes) checkCounts(volume);
       return volumes;
@@ -93,7 +97,7 @@ export async function extractVolumes(options: ExtractVolumesOptions): Promise<Ex
 
 function newVolume(index: number, total: { entries: number; contentBytes: number } | undefined): ExtractedVolume {
   const { entries, contentBytes } = total ?? { entries: 0, contentBytes: 0 };
-  return { index, entries, contentBytes, files: 0, directories: 0, symlinks: 0, hardlinks: 0 };
+  return { index, entries, contentBytes, files: 0, directories: 0, symlinks: 0, hardlinks: 0, notes: [] };
 }
 
 function checkCounts(volume: ExtractedVolume): void {

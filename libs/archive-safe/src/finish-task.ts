@@ -4,7 +4,8 @@ import type { ArchiveReader } from './archive-reader.ts';
 import { bytesOf, escapePath, type ByteString } from './byte-string.ts';
 import { at, DirectoryCursor, openDirectoryAt, reopenDirectory } from './directory-handle.ts';
 import type { IndexEntry } from './entry.ts';
-import { Refusal } from './refusal.ts';
+import type { NoteTaker } from './note.ts';
+import { located, Refusal } from './refusal.ts';
 
 export interface FinishedVolume {
   directories: number;
@@ -29,19 +30,27 @@ export class VolumeFinish {
   #stack: OpenDirectory[] = [];
   #sources: DirectoryCursor;
   #space: { entry(): void };
+  #notes: NoteTaker;
 
-  constructor(root: number, space: { entry(): void }) {
+  constructor(root: number, space: { entry(): void }, notes: NoteTaker) {
     this.#root = root;
     this.#device = fstatSync(root, { bigint: true }).dev;
     this.#sources = new DirectoryCursor(root);
     this.#space = space;
+    this.#notes = notes;
   }
 
   run(reader: ArchiveReader, volume: number): FinishedVolume {
     try {
       for (const [i, segment] of reader.table.segments.entries()) {
         if (segment.volume !== volume) continue;
-        for (const entry of reader.index(i)) this.#visit(entry);
+        for (const entry of reader.index(i)) {
+          try {
+            this.#visit(entry);
+          } catch (error) {
+            throw located(error, entry.path);
+          }
+        }
       }
       this.#leave(0);
       return this.counts;
@@ -79,7 +88,7 @@ export class VolumeFinish {
   #leave(depth: number): void {
     while (this.#stack.length > depth) {
       const { fd, entry } = this.#stack.at(-1) as OpenDirectory;
-      applyMetadata(fd, entry);
+      applyMetadata(fd, entry, this.#notes);
       closeSync(fd);
       this.#stack.pop();
       this.counts.directories++;
@@ -89,7 +98,7 @@ export class VolumeFinish {
   #symlink(directory: number, name: ByteString, entry: IndexEntry): void {
     const path = at(directory, name);
     symlinkSync(bytesOf(entry.link), path);
-    applySymlinkMetadata(path, entry);
+    applySymlinkMetadata(path, entry, this.#notes);
     if (!readlinkSync(path, { encoding: 'buffer' }).equals(bytesOf(entry.link))) throw notKept(entry, 'link');
     this.counts.symlinks++;
     this.#space.entry();

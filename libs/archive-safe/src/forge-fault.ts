@@ -2,7 +2,7 @@ import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
 import { plainRefusal, Refusal, type PlainRefusal } from './refusal.ts';
 
 function isPlain(error: unknown): error is PlainRefusal {
-  return typeof error === 'object' && error !== null && !(error instanceof Error) && 'details' in error;
+  return typeof error === 'object' && error !== null && 'details' in error && !(error instanceof Refusal);
 }
 
 /** Whatever was thrown as the one error class of the product, with the parameters its catalogue's sentences name. */
@@ -22,7 +22,7 @@ export function forgeError(error: unknown): ForgeError {
     code: plain.code,
     params: { ...extra, ...params },
     message: plain.message,
-    ...(error instanceof Error && !(error instanceof Refusal) ? { cause: error } : {}),
+    ...(isPlain(error) || error instanceof Refusal ? {} : { cause: error }),
   });
 }
 

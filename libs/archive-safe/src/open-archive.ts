@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { decodeTable, type ArchiveTable } from './archive-table.ts';
 import { forgeError } from './forge-fault.ts';
-import { withThreads, type Thread } from './thread-crew.ts';
+import { crewOf, withThreads, type Thread } from './thread-crew.ts';
 
 export interface OpenedArchive {
   fd: number;
@@ -11,11 +11,11 @@ export interface OpenedArchive {
   threads: Thread[];
 }
 
-/** Opens an archive, checks its table against the key and gives it to `count` threads; closes all of it afterwards. */
+/** Opens an archive, checks its table against the key and gives it to `threads` threads (see `crewOf`); closes all of it afterwards. */
 export async function withArchive<T>(
   file: string,
   key: Buffer,
-  count: number,
+  threads: number | undefined,
   signal: AbortSignal | undefined,
   work: (archive: OpenedArchive) => Promise<T>,
 ): Promise<T> {
@@ -23,7 +23,7 @@ export async function withArchive<T>(
     const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const { size } = await handle.stat();
-      return await withThreads(count, signal, async (threads) => {
+      return await withThreads(crewOf(threads), signal, async (threads) => {
         const payload = await (threads[0] as Thread).call('readTable', [handle.fd, key]);
         await Promise.all(threads.map((thread) => thread.call('archiveOpen', [handle.fd, payload])));
         return work({ fd: handle.fd, fileBytes: size, table: decodeTable(Buffer.from(payload)), threads });

@@ -8,7 +8,7 @@ import { frameBytes } from './frame-plan.ts';
 import { encodeIndexBlock } from './index-block.ts';
 import { NoteList, type Note } from './note.ts';
 import { decodePlan, type PlannedEntry } from './plan-codec.ts';
-import { errnoOf } from './refusal.ts';
+import { errnoOf, located } from './refusal.ts';
 import { changedSince, fill, type EntriesJob, type PackJob } from './scan-task.ts';
 import { encodeHeader, paddingOf } from './tar-header.ts';
 import { readFlags } from './tree-walk.ts';
@@ -61,10 +61,14 @@ export class Packer {
     const entries: IndexEntry[] = [];
     let end = 0;
     for (const planned of decodePlan(job.plan)) {
-      const next = this.#append(job, planned, end, notes);
-      if (next === undefined) continue;
-      end = next.end;
-      entries.push(next.entry);
+      try {
+        const next = this.#append(job, planned, end, notes);
+        if (next === undefined) continue;
+        end = next.end;
+        entries.push(next.entry);
+      } catch (error) {
+        throw located(error, planned.path);
+      }
     }
     return this.#frame(job.volume, this.#buffer.subarray(0, end), entries, true, notes, out, null);
   }

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import type { ArchiveReader } from './archive-reader.ts';
 import { at, DirectoryCursor } from './directory-handle.ts';
 import { EntryOrder } from './entry-order.ts';
-import { damaged, Refusal } from './refusal.ts';
+import { damaged, located, Refusal } from './refusal.ts';
 
 export interface Budget {
   maxBytes: number;
@@ -93,7 +93,11 @@ export function makeDirectories(
         const names = entry.path.split('/').slice(1);
         const name = names.pop();
         if (name === undefined) continue;
-        mkdirSync(at(cursor.move(names), name), 0o700);
+        try {
+          mkdirSync(at(cursor.move(names), name), 0o700);
+        } catch (error) {
+          throw located(error, entry.path);
+        }
         space.entry();
       }
     } finally {

@@ -1,7 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { Worker, type Transferable } from 'node:worker_threads';
 import { cancelled, forgeError } from './forge-fault.ts';
 import type { ThreadReply, ThreadRequest } from './thread-main.ts';
-import type { OperationName, Operations } from './thread-operations.ts';
+import { createOperations, type OperationName, type Operations } from './thread-operations.ts';
 
 /** Run from source the thread is source too: Node strips its types. */
 const entry = new URL(import.meta.url.endsWith('.ts') ? './thread-main.ts' : './thread-main.js', import.meta.url);
@@ -11,11 +12,38 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-export class Thread {
+export interface Thread {
+  /** Calls that are not answered yet. */
+  readonly load: number;
+  call<N extends OperationName>(
+    name: N,
+    args: Parameters<Operations[N]>,
+    transfer?: Transferable[],
+  ): Promise<ReturnType<Operations[N]>>;
+  end(): Promise<void>;
+}
+
+/** The calling thread itself: nothing to start, but it does not respond while a call runs. */
+class CallingThread implements Thread {
+  readonly load = 0;
+  #operations = createOperations();
+
+  async call<N extends OperationName>(name: N, args: Parameters<Operations[N]>): Promise<ReturnType<Operations[N]>> {
+    try {
+      return (this.#operations[name] as (...args: unknown[]) => ReturnType<Operations[N]>)(...args);
+    } catch (error) {
+      throw forgeError(error);
+    }
+  }
+
+  async end(): Promise<void> {}
+}
+
+class WorkerThread implements Thread {
   #worker: Worker;
   #waiting = new Map<number, Waiting>();
   #nextId = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor() {
     this.#worker = new Worker(entry, { resourceLimits: { maxYoungGenerationSizeMb: 4 } });
@@ -34,7 +62,7 @@ export class Thread {
     transfer: Transferable[] = [],
   ): Promise<ReturnType<Operations[N]>> {
     return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) return reject(this.#failure as Error);
+      if (this.#failure !== undefined) return reject(this.#failure);
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ id, name, args } satisfies ThreadRequest, transfer);
@@ -53,24 +81,34 @@ export class Thread {
     else waiting?.resolve(reply.result as never);
   }
 
-  #fail(error: unknown): void {
+  #fail(error: Error): void {
     this.#failure ??= error;
     for (const waiting of this.#waiting.values()) waiting.reject(this.#failure);
     this.#waiting.clear();
   }
 }
 
+export interface Crew {
+  count: number;
+  where: 'workers' | 'here';
+}
+
+/** What a public `threads` option means: 0 is the calling thread. */
+export function crewOf(threads: number = Math.min(2, availableParallelism())): Crew {
+  return threads === 0 ? { count: 1, where: 'here' } : { count: threads, where: 'workers' };
+}
+
 /**
- * Runs `work` with `count` threads. It settles only when every thread has ended, whether `work` returned, threw or `signal`
+ * Runs `work` with `count` threads, or on the calling one. It settles only when every thread has ended, whether `work` returned, threw or `signal`
  * was aborted; then nothing of ours reads or writes any more.
  */
 export async function withThreads<T>(
-  count: number,
+  { count, where }: Crew,
   signal: AbortSignal | undefined,
   work: (threads: Thread[]) => Promise<T>,
 ): Promise<T> {
   stopIfAborted(signal);
-  const threads = Array.from({ length: count }, () => new Thread());
+  const threads = Array.from({ length: count }, () => (where === 'here' ? new CallingThread() : new WorkerThread()));
   const onAbort = (): void => {
     for (const thread of threads) void thread.end();
   };

@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { plainRefusal, type PlainRefusal } from './refusal.ts';
-import { operations, type OperationName } from './thread-operations.ts';
+import { createOperations, type OperationName } from './thread-operations.ts';
 
 export interface ThreadRequest {
   id: number;
@@ -23,10 +23,11 @@ function transferables(result: unknown): ArrayBuffer[] {
   return [...found];
 }
 
+const table = createOperations() as unknown as Record<OperationName, (this: void, ...args: unknown[]) => unknown>;
+
 parentPort?.on('message', ({ id, name, args }: ThreadRequest) => {
   try {
-    const run = operations[name] as (...args: unknown[]) => unknown;
-    const result = run(...args);
+    const result = table[name](...args);
     parentPort?.postMessage({ id, result } satisfies ThreadReply, transferables(result));
   } catch (error) {
     parentPort?.postMessage({ id, refusal: plainRefusal(error) } satisfies ThreadReply);

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { ArchiveReader, readTable } from './archive-reader.ts';
 import type { CompressionSettings } from './codec.ts';
 import { extractSegment, readSegment } from './extract-task.ts';
-import { VolumeFinish } from './finish-task.ts';
+import { VolumeFinish, type FinishedVolume } from './finish-task.ts';
 import type { LinkTier } from './link-policy.ts';
 import { measureTask } from './measure-task.ts';
+import { NoteList, type Note } from './note.ts';
 import { Packer } from './pack-task.ts';
 import { checkIndex, makeDirectories, type Budget } from './prepare-task.ts';
 import { removeTreeTask, type TreeIdentity } from './remove-task.ts';
@@ -18,9 +19,8 @@ interface ThreadState {
   reader?: ArchiveReader;
   roots?: Map<number, number>;
   space?: SpaceWatch;
+  fileHash?: Hash;
 }
-
-const state: ThreadState = {};
 
 function need<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('the thread was not set up for this call');
@@ -28,80 +28,86 @@ function need<T>(value: T | undefined): T {
 }
 
 /** What a thread can be asked to do. Synchronous throughout: a thread does one thing at a time, and file calls are fastest so. */
-export const operations = {
-  scanOpen(volumes: ScanVolume[]): void {
-    state.scan = new Scan(volumes);
-  },
-  scanNext: (finished: number, spare: ArrayBuffer[]) => need(state.scan).next(finished, spare),
-  scanNotes: () => need(state.scan).lastNotes(),
-  packOpen(settings: CompressionSettings): void {
-    state.packer = new Packer(settings);
-  },
-  pack: (job: PackJob, out: ArrayBuffer) => need(state.packer).pack(job, out),
-  readTable: (fd: number, key: Uint8Array): Uint8Array => readTable(fd, Buffer.from(key)),
-  archiveOpen(fd: number, table: Uint8Array): void {
-    state.reader = new ArchiveReader(fd, Buffer.from(table));
-  },
-  targetsOpen(roots: [number, number][], rule: SpaceRule | undefined, sharers: number): void {
-    state.roots = new Map(roots);
-    state.space = new SpaceWatch([...state.roots.values()], rule, sharers);
-    state.space.check();
-  },
-  checkIndex: (wanted: number[], budget: Budget) => checkIndex(need(state.reader), new Set(wanted), budget),
-  makeDirectories(): void {
-    makeDirectories(need(state.reader), need(state.roots), need(state.space));
-  },
-  extract(segments: number[]): { files: number; bytes: number; entries: number } {
-    const reader = need(state.reader);
-    const total = { files: 0, bytes: 0, entries: 0 };
-    for (const index of segments) {
-      const segment = reader.segment(index);
-      const root = need(need(state.roots).get(segment.volume as number));
-      const done = extractSegment(reader, index, root, need(state.space));
-      total.files += done.files;
-      total.bytes += done.bytes;
-      total.entries += segment.entries;
-    }
-    return total;
-  },
-  finishVolume: (volume: number) =>
-    new VolumeFinish(need(need(state.roots).get(volume)), need(state.space)).run(need(state.reader), volume),
-  /** Hashes the packed bytes of segments; with `content` also inflates, parses and hashes what they hold. */
-  verify(segments: number[], content: boolean): void {
-    const reader = need(state.reader);
-    for (const index of segments) {
-      if (content) readSegment(reader, index, () => undefined);
-      else for (const { frame } of reader.packed(index)) void frame;
-    }
-  },
-  /** Hex SHA-256 of the part of a file from its beginning; continues where the last call ended. */
-  hashFile(fd: number, from: number, to: number, done: boolean): string | null {
-    fileHash ??= createHash('sha256');
-    const buffer = Buffer.allocUnsafeSlow(1 << 20);
-    for (let at = from; at < to;) {
-      const got = readSync(fd, buffer, 0, Math.min(buffer.length, to - at), at);
-      if (got === 0) break;
-      fileHash.update(buffer.subarray(0, got));
-      at += got;
-    }
-    return done ? fileHash.digest('hex') : null;
-  },
-  segmentIndex: (index: number) => need(state.reader).index(index),
-  segmentContent(index: number): Uint8Array {
-    const chunks: Buffer[] = [];
-    readSegment(need(state.reader), index, () => ({
-      write: (chunk) => void chunks.push(Buffer.from(chunk)),
-      end: () => undefined,
-      abandon: () => undefined,
-    }));
-    return Buffer.concat(chunks);
-  },
-  measure: (root: string, prefix: string, links: LinkTier, exclude: string[]) =>
-    measureTask(root, prefix, links, exclude),
-  removeTree: (path: string, expected: TreeIdentity | undefined) => removeTreeTask(path, expected),
-};
+export function createOperations() {
+  const state: ThreadState = {};
+  return {
+    scanOpen(volumes: ScanVolume[]): void {
+      state.scan = new Scan(volumes);
+    },
+    scanNext: (finished: number, spare: ArrayBuffer[]) => need(state.scan).next(finished, spare),
+    scanNotes: () => need(state.scan).lastNotes(),
+    packOpen(settings: CompressionSettings): void {
+      state.packer = new Packer(settings);
+    },
+    pack: (job: PackJob, out: ArrayBuffer) => need(state.packer).pack(job, out),
+    readTable: (fd: number, key: Uint8Array): Uint8Array => readTable(fd, Buffer.from(key)),
+    archiveOpen(fd: number, table: Uint8Array): void {
+      state.reader = new ArchiveReader(fd, Buffer.from(table));
+    },
+    targetsOpen(roots: [number, number][], rule: SpaceRule | undefined, sharers: number): void {
+      state.roots = new Map(roots);
+      state.space = new SpaceWatch([...state.roots.values()], rule, sharers);
+      state.space.check();
+    },
+    checkIndex: (wanted: number[], budget: Budget) => checkIndex(need(state.reader), new Set(wanted), budget),
+    makeDirectories(): void {
+      makeDirectories(need(state.reader), need(state.roots), need(state.space));
+    },
+    extract(segments: number[]): { files: number; bytes: number; entries: number; notes: Note[] } {
+      const reader = need(state.reader);
+      const total = { files: 0, bytes: 0, entries: 0 };
+      const notes = new NoteList();
+      for (const index of segments) {
+        const segment = reader.segment(index);
+        const root = need(need(state.roots).get(segment.volume as number));
+        const done = extractSegment(reader, index, root, need(state.space), notes);
+        total.files += done.files;
+        total.bytes += done.bytes;
+        total.entries += segment.entries;
+      }
+      return { ...total, notes: notes.list() };
+    },
+    finishVolume(volume: number): FinishedVolume & { notes: Note[] } {
+      const notes = new NoteList();
+      const root = need(need(state.roots).get(volume));
+      const counts = new VolumeFinish(root, need(state.space), notes).run(need(state.reader), volume);
+      return { ...counts, notes: notes.list() };
+    },
+    /** Hashes the packed bytes of segments; with `content` also inflates, parses and hashes what they hold. */
+    verify(segments: number[], content: boolean): void {
+      const reader = need(state.reader);
+      for (const index of segments) {
+        if (content) readSegment(reader, index, () => undefined);
+        else for (const { frame } of reader.packed(index)) void frame;
+      }
+    },
+    /** Hex SHA-256 of the part of a file from its beginning; continues where the last call ended. */
+    hashFile(fd: number, from: number, to: number, done: boolean): string | null {
+      const fileHash = (state.fileHash ??= createHash('sha256'));
+      const buffer = Buffer.allocUnsafeSlow(1 << 20);
+      for (let at = from; at < to;) {
+        const got = readSync(fd, buffer, 0, Math.min(buffer.length, to - at), at);
+        if (got === 0) break;
+        fileHash.update(buffer.subarray(0, got));
+        at += got;
+      }
+      return done ? fileHash.digest('hex') : null;
+    },
+    segmentIndex: (index: number) => need(state.reader).index(index),
+    segmentContent(index: number): Uint8Array {
+      const chunks: Buffer[] = [];
+      readSegment(need(state.reader), index, () => ({
+        write: (chunk) => void chunks.push(Buffer.from(chunk)),
+        end: () => undefined,
+        abandon: () => undefined,
+      }));
+      return Buffer.concat(chunks);
+    },
+    measure: (root: string, prefix: string, links: LinkTier, exclude: string[]) =>
+      measureTask(root, prefix, links, exclude),
+    removeTree: (path: string, expected: TreeIdentity | undefined) => removeTreeTask(path, expected),
+  };
+}
 
-let fileHash: ReturnType<typeof createHash> | undefined;
-
-export type Operations = typeof operations;
+export type Operations = ReturnType<typeof createOperations>;
 export type OperationName = keyof Operations;

@@ -13,7 +13,7 @@ import { at, mountIdOf, openDirectoryAt, reopenDirectory, sameInode } from './di
 import { maxComponentBytes, maxDepth, maxPathBytes, type HeaderEntry } from './entry.ts';
 import { LinkPolicy, type LinkTier } from './link-policy.ts';
 import type { NoteTaker } from './note.ts';
-import { errnoOf } from './refusal.ts';
+import { errnoOf, located } from './refusal.ts';
 
 export interface WalkOptions {
   /** Archive path of the root: `"0"`, `"1"`, ... */
@@ -97,7 +97,8 @@ export class TreeWalk {
     if (this.#levels.length === 0 && this.#options.exclude.size > 0) {
       names = names.filter((name) => !this.#options.exclude.has(name));
     }
-    names.sort((a, b) => (a < b ? -1 : 1));
+    // Code units of a byte string are its bytes: the default order is the byte order.
+    names.sort();
     this.#levels.push({ fd, path, names, next: 0 });
   }
 
@@ -112,7 +113,7 @@ export class TreeWalk {
     try {
       return this.#visit(level, name, path);
     } catch (error) {
-      if (!gone.has(errnoOf(error) ?? '')) throw error;
+      if (!gone.has(errnoOf(error) ?? '')) throw located(error, path);
       this.#options.notes.add('CHANGED_WHILE_READ', { path: escapePath(path), what: 'vanished' });
       return undefined;
     }

@@ -1,6 +1,5 @@
 import { forgeError } from './forge-fault.ts';
 import { damaged } from './refusal.ts';
-import { defaultThreads } from './create-archive.ts';
 import { batches, share, withArchive } from './open-archive.ts';
 import type { Note } from './note.ts';
 import type { Thread } from './thread-crew.ts';
@@ -14,6 +13,7 @@ export interface VerifyArchiveOptions {
   signal?: AbortSignal;
   /** Bytes of the archive file. */
   onProgress?: (progress: { doneBytes: number; totalBytes: number }) => void;
+  /** Default min(2, CPUs); 0: the calling thread, which then blocks. */
   threads?: number;
 }
 
@@ -34,8 +34,7 @@ const hashStep = 64 << 20;
  */
 export async function verifyArchive(file: string, options: VerifyArchiveOptions): Promise<VerifiedArchive> {
   const { key, expectedSha256, depth = 'bytes', signal, onProgress } = options;
-  const count = options.threads ?? defaultThreads();
-  return withArchive(file, key, count, signal, async ({ fd, fileBytes, table, threads }) => {
+  return withArchive(file, key, options.threads, signal, async ({ fd, fileBytes, table, threads }) => {
     const [first] = threads as [Thread];
     if (expectedSha256 !== undefined) {
       let found: string | null = null;
