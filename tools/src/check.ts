@@ -14,6 +14,7 @@ import { listenForStop } from './stop-request.ts';
 import { downloadBySdk, ensureTemporalBinary } from './temporal-binary.ts';
 import { reportFailure, terminal } from './terminal.ts';
 import { closingLine, deleteReports, formatSummary, summarize } from './test-report.ts';
+import { ensureTestPrograms } from './test-programs.ts';
 import { canIsolate, isolated, openTestRoom, type TestRoom } from './test-room.ts';
 import { listProjects } from './workspace.ts';
 
@@ -56,6 +57,7 @@ export async function runCheck(args: readonly string[]): Promise<number> {
 
 /** Programs that the tests use, by the names under which they ask for them. */
 async function provideTools(machine: Machine): Promise<Record<string, string>> {
+  await ensureTestPrograms(machine, terminal);
   const temporal = await ensureTemporalBinary(machine, terminal, downloadBySdk);
   terminal.say('temporal', temporal.file);
   const busybox = await ensureBusybox(machine, terminal);

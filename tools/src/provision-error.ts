@@ -8,6 +8,7 @@ export type ProvisionCode =
   | 'TEMPORAL_FAILED'
   | 'BUSYBOX_MISSING'
   | 'CHROMIUM_MISSING'
+  | 'PROGRAM_MISSING'
   | 'PORT_TAKEN'
   | 'BUILD_FAILED'
   | 'DATA_NOT_WRITABLE'

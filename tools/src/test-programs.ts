@@ -1,0 +1,43 @@
+import { aptCommand, aptInstall } from './apt.ts';
+import type { Machine } from './commands.ts';
+import { ProvisionError } from './provision-error.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Small programs that tests run, and the packages that bring them. */
+const PROGRAMS: readonly { readonly program: string; readonly package: string; readonly why: string }[] = [
+  { program: 'ip', package: 'iproute2', why: 'networks of the tests’ own' },
+  { program: 'zstd', package: 'zstd', why: '`tar --zstd` restores a snapshot as a stranger would' },
+  { program: 'mkfs.ext4', package: 'e2fsprogs', why: 'small disks that run full' },
+];
+
+/**
+ * Makes sure that the small programs of the tests are there, installing as root what is not.
+ * @throws ProvisionError PROGRAM_MISSING naming all of them at once
+ */
+export async function ensureTestPrograms(machine: Machine, terminal: Terminal): Promise<void> {
+  const absent = (): typeof PROGRAMS => PROGRAMS.filter(({ program }) => machine.which(program) === null);
+  const missing = absent();
+  if (missing.length === 0) return;
+  const packages = missing.map((one) => one.package);
+  let log: readonly string[] = [];
+  if (machine.isRoot && machine.hasApt) {
+    const result = await aptInstall(machine, terminal, 'programs', packages, missing.map((one) => one.why).join('; '));
+    if (absent().length === 0) return;
+    if (!result.installed) log = result.log;
+  }
+  throw new ProvisionError({
+    code: 'PROGRAM_MISSING',
+    what: `programs of the tests are missing: ${absent()
+      .map(({ program }) => program)
+      .join(', ')}`,
+    why: machine.isRoot
+      ? 'they are not on PATH and could not be installed'
+      : 'they are not on PATH, and only root can install them',
+    getIt: [
+      machine.hasApt
+        ? aptCommand(packages, !machine.isRoot)
+        : `install ${packages.join(', ')} with this system’s packages`,
+    ],
+    log,
+  });
+}
