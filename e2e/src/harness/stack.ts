@@ -45,6 +45,8 @@ export class Stack {
   readonly temporal: TemporalServer;
   readonly docker: DockerEngine;
   readonly cleanup = new Cleanup();
+  /** Ids of images to remove at the end, after the containers made of them. */
+  readonly images: string[] = [];
   readonly #options: StackOptions;
   #server: OwnProcess | null = null;
   #api: ApiClient | null = null;
@@ -67,6 +69,9 @@ export class Stack {
     fs.mkdirSync(stack.root);
     stack.cleanup.add('folder', () => fs.rmSync(folder, { recursive: true, force: true }));
     if (options.temporal === undefined) stack.cleanup.add('temporal', () => temporal.destroy());
+    stack.cleanup.add('images', async () => {
+      for (const image of stack.images) await stack.docker.removeImage(image);
+    });
     // On a borrowed data folder the containers are the owner's.
     if (options.dataDir === undefined) stack.cleanup.add('containers', () => stack.#removeContainers());
     stack.cleanup.add('server', () => stack.stop());

@@ -37,7 +37,7 @@ export class TestWorkload {
     const name = `app-${process.pid}-${count}`;
     const image = `tf-e2e-${process.pid}-${count}:1`;
     const imageId = await loadAppImage(stack.docker, image);
-    stack.cleanup.add(`image ${image}`, () => stack.docker.removeImage(imageId));
+    stack.images.push(imageId);
     const files = path.join(stack.root, name);
     writeGeneration(files, 'empty', { files: 1 });
     const created = await stack.api.post<Workload>('/api/workloads', {
