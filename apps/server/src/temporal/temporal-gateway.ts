@@ -187,8 +187,11 @@ export class TemporalGateway implements OperationGateway {
         for await (const run of client.workflow.list({ query, pageSize: 200 })) {
           const state = run.typedSearchAttributes.get(searchAttributes.opState);
           if (state === undefined) continue;
-          const step = run.typedSearchAttributes.get(searchAttributes.opStep) ?? null;
-          states.set(run.workflowId.slice(prefix.length), { state: state as OperationState, step });
+          const step: unknown = run.typedSearchAttributes.get(searchAttributes.opStep);
+          states.set(run.workflowId.slice(prefix.length), {
+            state: state as OperationState,
+            step: typeof step === 'string' ? step : null,
+          });
           if (states.size >= MAX_LIVE) break;
         }
       });
