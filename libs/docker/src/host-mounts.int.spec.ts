@@ -8,6 +8,8 @@ import { locateDirectory, mountUsers, relate } from './host-mounts.ts';
 import { testDocker, type TestDocker } from './testing/index.ts';
 
 const run = promisify(execFile);
+/** Mounting needs root; without it these few are reported as skipped. */
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
 let bench: TestDocker;
 let image: string;
 let base: string;
@@ -86,7 +88,7 @@ describe('mountUsers', () => {
     expect(await mountUsers([{ path: `${inner}-beside` }])).toEqual([]);
   });
 
-  test('sees a container that mounts it under another path of the host', async () => {
+  asRoot('sees a container that mounts it under another path of the host', async () => {
     const live = await directory('alias', 'live');
     const alias = await directory('alias', 'seen as');
     await bind(live, alias);
@@ -94,7 +96,7 @@ describe('mountUsers', () => {
     expect(await mountUsers([{ path: live }])).toMatchObject([{ relation: 'same', containerId: id }]);
   });
 
-  test('a process of no container, in a mount namespace of its own, is told with its pid', async () => {
+  asRoot('a process of no container, in a mount namespace of its own, is told with its pid', async () => {
     const live = await directory('foreign');
     const script = `mount --bind '${live}' /mnt && echo ready && sleep 60`;
     // A group of its own, so that the shell and its sleep end together.
@@ -114,7 +116,7 @@ describe('mountUsers', () => {
     }
   });
 
-  test('no user: a created container, a stopped one, our own namespace', async () => {
+  asRoot('no user: a created container, a stopped one, our own namespace', async () => {
     const live = await directory('idle');
     await bind(live, await directory('idle-alias'));
     const id = await container(live);
@@ -126,7 +128,7 @@ describe('mountUsers', () => {
 });
 
 describe('locateDirectory', () => {
-  test('one directory by two paths is one place; what is absent is taken literally', async () => {
+  asRoot('one directory by two paths is one place; what is absent is taken literally', async () => {
     const live = await directory('place', 'live');
     const alias = await directory('place', 'alias');
     const before = await locateDirectory(alias);
@@ -136,7 +138,7 @@ describe('locateDirectory', () => {
     expect(await locateDirectory(path.join(alias, 'a', 'b'))).toEqual(await locateDirectory(path.join(live, 'a', 'b')));
   });
 
-  test('a mount over a parent hides the mount below it', async () => {
+  asRoot('a mount over a parent hides the mount below it', async () => {
     const parent = await directory('hidden', 'parent');
     const below = await directory('hidden', 'parent', 'below');
     const other = await directory('hidden', 'other');

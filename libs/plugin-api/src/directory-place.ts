@@ -30,7 +30,7 @@ export async function placeOf(directory: string): Promise<DirectoryPlace> {
 }
 
 /** The real path of the deepest ancestor that exists, and the rest as given. */
-export async function canonicalPath(directory: string): Promise<string> {
+async function canonicalPath(directory: string): Promise<string> {
   const missing: string[] = [];
   for (let current = path.resolve(directory); ; current = path.dirname(current)) {
     try {

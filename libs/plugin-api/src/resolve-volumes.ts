@@ -2,7 +2,6 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { ForgeError, type VolumeConfig } from '@tiny-forge/contracts/domain';
 import {
-  canonicalPath,
   isAbsent,
   overlapByIdentity,
   overlapByLocation,
@@ -56,7 +55,7 @@ export async function resolveVolumes(
     }
     for (const { entry, place: other } of done) {
       if (overlapOf(place, other) !== null) throw overlap(index, resolved.hostPath, entry.resolved.hostPath);
-      if (path.posix.normalize(volume.target) === path.posix.normalize(entry.volume.target)) {
+      if (target(volume) === target(entry.volume)) {
         throw overlap(index, volume.target, entry.volume.target);
       }
     }
@@ -66,7 +65,7 @@ export async function resolveVolumes(
 }
 
 async function assertPlain(index: number, hostPath: string): Promise<void> {
-  if (!path.isAbsolute(hostPath) || path.normalize(hostPath) !== hostPath) {
+  if (path.resolve(hostPath) !== hostPath) {
     throw unsafe(index, hostPath, 'not an absolute path in its shortest form');
   }
   if (hostPath === '/') {
@@ -75,18 +74,22 @@ async function assertPlain(index: number, hostPath: string): Promise<void> {
       params: { path: hostPath, what: 'the root of the file system', volume: index },
     });
   }
-  const canonical = await canonicalPath(hostPath);
-  if (canonical !== hostPath) throw unsafe(index, hostPath, `it leads through a symlink to ${canonical}`);
   const own = hostPath.split('/').find((name) => OWN_NAME.test(name));
   if (own !== undefined) throw unsafe(index, hostPath, `names like ${own} belong to Tiny Forge`);
   if (Buffer.byteLength(path.basename(hostPath)) > MAX_NAME_BYTES) {
     throw unsafe(index, hostPath, `its last name is longer than ${MAX_NAME_BYTES} bytes`);
   }
-  const stat = await lstat(hostPath).catch((error: unknown) => {
-    if (isAbsent(error)) return null;
-    throw error;
-  });
-  if (stat !== null && !stat.isDirectory()) throw unsafe(index, hostPath, 'it is not a directory');
+  // Component by component: a symlink that leads nowhere is no ENOENT to be taken for a missing directory.
+  for (let end = hostPath.indexOf('/', 1); ; end = hostPath.indexOf('/', end + 1)) {
+    const ancestor = end < 0 ? hostPath : hostPath.slice(0, end);
+    const stat = await lstat(ancestor).catch((error: unknown) => {
+      if (isAbsent(error)) return null;
+      throw error;
+    });
+    if (stat?.isSymbolicLink()) throw unsafe(index, hostPath, `it leads through the symlink ${ancestor}`);
+    if (stat !== null && !stat.isDirectory()) throw unsafe(index, hostPath, `${ancestor} is not a directory`);
+    if (stat === null || end < 0) return;
+  }
 }
 
 /** `<data>/volumes/...` is excepted from what surrounds it, but not where a mount or link makes it something else. */
@@ -100,6 +103,8 @@ function meetsForbidden(place: DirectoryPlace, forbidden: DirectoryPlace, ownVol
   if (disguised !== null) return true;
   return overlapByLocation(place, forbidden) !== null && overlapByLocation(place, ownVolumes) !== 'inside';
 }
+
+const target = (volume: VolumeConfig): string => path.posix.normalize(`${volume.target}/`);
 
 const unsafe = (index: number, hostPath: string, why: string): ForgeError =>
   new ForgeError({ code: 'VOLUME_PATH_UNSAFE', params: { path: hostPath, why, volume: index } });
