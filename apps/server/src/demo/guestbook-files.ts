@@ -46,7 +46,7 @@ if [ "$REQUEST_METHOD" = POST ]; then
   form=$(head -c "$CONTENT_LENGTH" | tr -d '\\000')
   case $(field action) in
   wreck)
-    find ${ENTRIES_TARGET} ${UPLOADS_TARGET} -mindepth 1 -delete 2>/dev/null
+    find ${ENTRIES_TARGET} ${UPLOADS_TARGET} -mindepth 1 -maxdepth 1 -exec rm -rf {} +
     redirect;;
   sign)
     name=$(field name | tr '\\n' ' ' | head -c 80)
@@ -106,6 +106,7 @@ export const APPLETS = [
   'wc',
   'date',
   'mv',
+  'rm',
   'sha256sum',
   'cut',
   'grep',
