@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { once } from 'node:events';
@@ -173,6 +174,17 @@ describe('npm start', () => {
     later.child.kill('SIGTERM');
     expect((await later.ended).code).toBe(0);
     expect(findLivingTemporal(plan())).toBeNull();
+  });
+
+  it('is the same data folder by another name', async () => {
+    const [secondPort = 0] = await freePorts(1);
+    const link = path.join(temporaryFolder(), 'link');
+    fs.symlinkSync(dataDir, link);
+    const first = start();
+    await first.says(/Ready after/);
+    const second = start({ TINY_FORGE_DATA: link, TINY_FORGE_PORT: String(secondPort) });
+    await second.says(/Ready after/);
+    expect(second.text()).toMatch(/temporal +ours is still up/);
   });
 
   it('names a taken port, its own twin by number', async () => {

@@ -71,11 +71,11 @@ interface Running {
   readonly temporal: TemporalUse;
 }
 
-async function up(settings: Settings, target: UpTarget, stop: StopRequest): Promise<number> {
+async function up(given: Settings, target: UpTarget, stop: StopRequest): Promise<number> {
   const started = Date.now();
   const machine = thisMachine(process.env, stop.signal);
   terminal.print('Tiny Forge');
-  prepareDataFolder(settings.dataDir);
+  const settings = { ...given, dataDir: prepareDataFolder(given.dataDir) };
   const url = await checkPort(settings);
   const unregister = registerStart(settings.dataDir, settings.role, url);
   let temporal: TemporalUse | null = null;
@@ -105,10 +105,12 @@ async function up(settings: Settings, target: UpTarget, stop: StopRequest): Prom
 
 const runsWorkloads = ({ role }: Settings): boolean => role === 'all' || role === 'host';
 
-function prepareDataFolder(dataDir: string): void {
+/** @returns its one name: by two names, a symlink for one, two starts would not see each other's daemons */
+function prepareDataFolder(dataDir: string): string {
   try {
     fs.mkdirSync(path.join(dataDir, 'run'), { recursive: true, mode: 0o700 });
     fs.accessSync(dataDir, fs.constants.W_OK | fs.constants.X_OK);
+    return fs.realpathSync(dataDir);
   } catch (error) {
     throw new ProvisionError({
       code: 'DATA_NOT_WRITABLE',
