@@ -240,6 +240,7 @@ export async function ensureInstalled(root, npm = (args) => runNpm(root, args), 
       '--no-audit',
       '--no-fund',
       '--no-progress',
+      '--loglevel=error',
     ];
     const { code, output } = await npm(args).finally(() => clearInterval(heartbeat));
     const after = fs.readFileSync(lockfile, 'utf8');
