@@ -64,8 +64,10 @@ export async function resume(
   redeployRecorded: RedeployRecorded,
   signal: AbortSignal,
 ): Promise<{ readonly app: AppAfterUndo }> {
-  const tx = await rollbackTransaction(parts, plan, 'resume');
-  if (!tx?.quiescing || tx.state === 'CLOSED') return { app: await appNow(parts, plan.workloadId, signal) };
+  const found = await rollbackTransaction(parts, plan, 'resume');
+  if (!found?.quiescing || found.state === 'CLOSED') return { app: await appNow(parts, plan.workloadId, signal) };
+  // Without COMMIT nothing was moved and no swapBack precedes this: everything is back already.
+  const tx = found.state === 'ROLLBACK' && !found.commit ? await moveBack(parts, found) : found;
   if (tx.state !== 'ROLLED_BACK')
     throw new ForgeError({ code: 'TX_STATE', params: { step: 'resume', needs: 'ROLLED_BACK', found: tx.state } });
   const { docker } = parts;
