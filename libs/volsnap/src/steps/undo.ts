@@ -71,7 +71,7 @@ export async function resume(
   if (tx.state !== 'ROLLED_BACK')
     throw new ForgeError({ code: 'TX_STATE', params: { step: 'resume', needs: 'ROLLED_BACK', found: tx.state } });
   const { docker } = parts;
-  const { containers, before } = tx.quiescing;
+  const { containers, before } = found.quiescing;
   let gone = false;
   for (const container of containers) {
     const set = await docker.setRestartPolicy(container.id, container.restartPolicy as RestartPolicy, signal);
