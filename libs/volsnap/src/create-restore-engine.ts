@@ -12,6 +12,7 @@ import type { MountUsers } from './plan/directory-users.ts';
 import { DEFAULT_RESERVE, type ReserveRule } from './plan/space-needs.ts';
 import type { ArchivePort } from './ports/archive-port.ts';
 import { archiveSafePort } from './ports/archive-safe-port.ts';
+import { asForgeError } from './ports/fs-error.ts';
 import type { FsPort } from './ports/fs-port.ts';
 import type { RestoreEngine } from './restore-engine.ts';
 import { extract } from './steps/extract.ts';
@@ -70,7 +71,10 @@ export function createRestoreEngine(options: RestoreEngineOptions): RestoreEngin
     { workloadId }: { readonly workloadId: string },
     signal: AbortSignal,
     work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> => mutex.run(workloadId, signal, work);
+  ): Promise<T> =>
+    mutex
+      .run(workloadId, signal, work)
+      .catch((error: unknown) => Promise.reject(asForgeError(error, 'file access', dataDir)));
 
   return {
     plan: async (input, signal) => (await makePlan(parts, input, signal)).plan,

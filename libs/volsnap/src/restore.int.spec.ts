@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { testDocker, type TestDocker } from '@tiny-forge/docker/testing';
 import type { RestoreEngine } from './restore-engine.ts';
+import { fakePlugins } from './testing/fake-plugins.ts';
 import { quietContext, RestoreHouse } from './testing/restore-house.ts';
 
 let test: TestDocker;
@@ -18,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => test.cleanUp());
 beforeEach(async () => {
-  house = await RestoreHouse.build(test.docker, { installation: test.installation, image });
+  house = await RestoreHouse.build(test.docker, { installation: test.installation, image, plugins: fakePlugins });
   engine = house.engine();
 });
 afterEach(async () => {

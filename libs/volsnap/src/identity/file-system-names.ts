@@ -6,12 +6,28 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const byUuid = '/dev/disk/by-uuid';
 
+/** Names of one device for a moment: long enough for one step, short enough for a device that gets another file system. */
+const CACHE_MS = 5000;
+
+/** Asks once a moment for each device: the answer costs a process. */
+export class FileSystemNames {
+  readonly #known = new Map<bigint, { readonly names: readonly string[]; readonly until: number }>();
+
+  async of(target: string): Promise<readonly string[]> {
+    const { dev } = await stat(target, { bigint: true });
+    const known = this.#known.get(dev);
+    if (known && known.until > performance.now()) return known.names;
+    const names = await namesOf(target, dev);
+    this.#known.set(dev, { names, until: performance.now() + CACHE_MS });
+    return names;
+  }
+}
+
 /**
  * Names of the file system that holds `target`, best first. The UUID comes from udev's links or from the superblock of the device; `fsid` is the
  * kernel's own, which ext4 and btrfs derive from the UUID but xfs from the device number, hence second.
  */
-export async function fileSystemNamesOf(target: string): Promise<readonly string[]> {
-  const { dev } = await stat(target, { bigint: true });
+async function namesOf(target: string, dev: bigint): Promise<readonly string[]> {
   const major = Number((dev >> 8n) & 0xfffn) | Number((dev >> 32n) & ~0xfffn);
   const minor = Number(dev & 0xffn) | Number((dev >> 12n) & 0xfff00n);
   const uuid = await uuidOfDevice(major, minor);

@@ -49,6 +49,8 @@ export async function processesUsing(
   const users = await query.mountUsers(query.paths.map((path) => ({ path })));
   const found = new Map<string, DirectoryUser>();
   for (const user of users) {
+    // A container that is being made has a copy of all mounts of the host until it changes its root: runc alone, for an instant.
+    if (user.relation === 'around' && user.command.startsWith('runc')) continue;
     if (user.containerId !== null && expected.has(user.containerId)) continue;
     const container = user.containerId === null ? undefined : byId.get(user.containerId);
     const name = container?.name ?? user.containerId?.slice(0, 12) ?? `process ${user.pid} (${user.command})`;

@@ -16,9 +16,11 @@ export function asForgeError(error: unknown, call: string, path: string): ForgeE
       params: { mount: path, need: 'more', free: code === 'EDQUOT' ? 'no quota' : 'none' },
       cause: error,
     });
+  if ((error as Error | null)?.name === 'AbortError') return new ForgeError({ code: 'CANCELLED', cause: error });
+  if (code === null) return new ForgeError({ code: 'INTERNAL', params: { reportId: 'in the log' }, cause: error });
   return new ForgeError({
     code: 'IO_ERROR',
-    params: { call, path, why: code ?? String((error as Error | null)?.message ?? error) },
+    params: { call, path, why: code },
     cause: error,
   });
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { constants, close, fsync, ftruncate, open, write } from 'node:fs';
 import { chmod, link, lstat, mkdir, readFile, readdir, rename, rmdir, statfs, symlink, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { fileSystemNamesOf } from '../identity/file-system-names.ts';
+import { FileSystemNames } from '../identity/file-system-names.ts';
 import type { FileStat, FileSystemSpace, FsPort } from './fs-port.ts';
 
 const openFd = promisify(open);
@@ -13,6 +13,8 @@ const writeFd = promisify(write);
 
 /** The real file system. Calls run on libuv's pool, so the main thread stays free for heartbeats. */
 export class NodeFsPort implements FsPort {
+  readonly #names = new FileSystemNames();
+
   async stat(path: string): Promise<FileStat | null> {
     const found = await lstat(path, { bigint: true }).catch((error: unknown) => {
       const code = (error as NodeJS.ErrnoException).code;
@@ -50,7 +52,7 @@ export class NodeFsPort implements FsPort {
   }
 
   fileSystemNames(path: string): Promise<readonly string[]> {
-    return fileSystemNamesOf(path);
+    return this.#names.of(path);
   }
 
   async mountInfo(): Promise<string> {

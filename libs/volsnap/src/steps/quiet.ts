@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import { type EngineParts } from '../engine-parts.ts';
 import { directoryUsers, processesUsing } from '../plan/directory-users.ts';
@@ -17,7 +18,7 @@ export async function assertNobodyUses(
   if (paths.length === 0) return;
   const { docker, mountUsers } = parts;
   const expected = (container: { readonly id: string }): boolean => allowed.includes(container.id);
-  refuse(await directoryUsers({ docker, mountUsers, paths, expected }, signal));
+  await settled(() => directoryUsers({ docker, mountUsers, paths, expected }, signal));
 }
 
 /** The kernel's word alone: needs no Docker, and knows nothing of who only has a directory around. @throws CONTAINER_APPEARED */
@@ -25,10 +26,19 @@ export async function assertNoProcessUses(parts: EngineParts, paths: readonly st
   if (paths.length === 0) return;
   const mountUsers: EngineParts['mountUsers'] = async (trees) =>
     (await parts.mountUsers(trees)).filter((user) => user.relation !== 'around');
-  refuse(await processesUsing({ mountUsers, paths }, [], new Set()));
+  await settled(() => processesUsing({ mountUsers, paths }, [], new Set()));
 }
 
-function refuse(users: readonly DirectoryUser[]): void {
-  const user = users.find((one) => one.running && !one.watchesWholeHost);
-  if (user) throw new ForgeError({ code: 'CONTAINER_APPEARED', params: { container: user.name, path: user.path } });
+const LOOKS = 6;
+const BETWEEN_LOOKS_MS = 250;
+
+/** One that goes by itself within a moment, like a process that was just ending, is none. */
+async function settled(look: () => Promise<readonly DirectoryUser[]>): Promise<void> {
+  for (let n = 1; ; n++) {
+    const user = (await look()).find((one) => one.running && !one.watchesWholeHost);
+    if (!user) return;
+    if (n === LOOKS)
+      throw new ForgeError({ code: 'CONTAINER_APPEARED', params: { container: user.name, path: user.path } });
+    await sleep(BETWEEN_LOOKS_MS);
+  }
 }

@@ -16,13 +16,20 @@ export class FailingFsPort {
   readonly port: FsPort;
   /** The calls that were made to fail. */
   readonly failed: FsCall[] = [];
+  #armed = true;
 
   constructor(inner: FsPort, fault: FsFault) {
     this.port = interceptFsPort(inner, async (call, proceed) => {
+      if (!this.#armed) return proceed();
       if (call.number !== fault.at && !(fault.span === 'from' && call.number > fault.at)) return proceed();
       this.failed.push(call);
       if (fault.how === 'after') await proceed();
       throw Object.assign(new Error(`${fault.code}: injected, ${call.name}`), { code: fault.code });
     });
+  }
+
+  /** From now on every call goes through. */
+  disarm(): void {
+    this.#armed = false;
   }
 }

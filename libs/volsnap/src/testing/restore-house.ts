@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { LABELS, type WorkloadConfig } from '@tiny-forge/contracts/domain';
 import type { ContainerSpec, DockerPort, RestartPolicy } from '@tiny-forge/docker';
-import { PluginRegistry } from '@tiny-forge/plugin-api';
-import { fakeSourceType, fakeVolumeScope } from '@tiny-forge/plugin-api/testing';
+import { PluginRegistry, type Plugin } from '@tiny-forge/plugin-api';
 import { createCaptureEngine } from '../capture/create-capture-engine.ts';
 import { createRestoreEngine, type RestoreEngineOptions } from '../create-restore-engine.ts';
+import { txIdOf } from '../journal/journal-store.ts';
 import { NodeFsPort } from '../ports/node-fs-port.ts';
 import type {
   CaptureEngine,
@@ -38,6 +38,12 @@ export const quietContext = (signal: AbortSignal = new AbortController().signal)
   onProgress: () => undefined,
 });
 
+/** The same restore as another operation; no image, because nothing is started. */
+const again = (plan: FrozenPlan): FrozenPlan => {
+  const operationId = randomUUID();
+  return { ...plan, operationId, txId: txIdOf(operationId), image: null, holderContainerId: null };
+};
+
 /** One workload with two volumes in a folder of its own, on the real file system and a real Engine. */
 export class RestoreHouse {
   readonly facts: HouseFacts;
@@ -46,21 +52,26 @@ export class RestoreHouse {
   readonly volumes: string;
   readonly registry: PluginRegistry;
 
-  constructor(facts: HouseFacts, docker: DockerPort) {
+  constructor(facts: HouseFacts, docker: DockerPort, plugins: (volumes: string) => readonly Plugin[] = () => []) {
     this.facts = facts;
     this.docker = docker;
     this.dataDir = path.join(facts.root, 'data');
     this.volumes = path.join(facts.root, 'volumes');
-    this.registry = new PluginRegistry([fakeVolumeScope(this.volumes), fakeSourceType()]);
+    this.registry = new PluginRegistry(plugins(this.volumes));
   }
 
   static async build(
     docker: DockerPort,
-    options: { readonly installation: string; readonly image: string; readonly under?: string },
+    options: {
+      readonly installation: string;
+      readonly image: string;
+      readonly plugins: (volumes: string) => readonly Plugin[];
+      readonly under?: string;
+    },
   ): Promise<RestoreHouse> {
     const root = await realpath(await mkdtemp(path.join(options.under ?? tmpdir(), 'tf-house-')));
     const { installation, image } = options;
-    const house = new RestoreHouse({ root, installation, image, workloadId: randomUUID() }, docker);
+    const house = new RestoreHouse({ root, installation, image, workloadId: randomUUID() }, docker, options.plugins);
     await mkdir(house.dataDir);
     await mkdir(house.volumes);
     return house;
@@ -202,9 +213,9 @@ export class RestoreHouse {
     return engine.preflight({ ...this.input(result, more), ...confirm }, quietContext());
   }
 
-  /** Every step up to SAFE, with a made-up safety snapshot. */
-  async upToSafe(engine: RestoreEngine, result: CaptureResult): Promise<FrozenPlan> {
-    const plan = await this.preflight(engine, result);
+  /** Every step up to SAFE, with a made-up safety snapshot. `like`: the plan of an earlier restore whose undo left the same trees. */
+  async upToSafe(engine: RestoreEngine, result: CaptureResult, like?: FrozenPlan): Promise<FrozenPlan> {
+    const plan = like ? again(like) : await this.preflight(engine, result);
     await engine.extract(plan, quietContext());
     await engine.stop(plan, quietContext());
     await engine.recordSafe(plan, randomUUID());

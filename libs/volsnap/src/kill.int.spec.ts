@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { testDocker, type TestDocker } from '@tiny-forge/docker/testing';
+import type { CaptureResult, FrozenPlan, RestoreEngine } from './restore-engine.ts';
+import { jsonArchivePort } from './testing/json-archive-port.ts';
+import type { ChildOrder } from './testing/killed-child.ts';
+import { fakePlugins } from './testing/fake-plugins.ts';
+import { quietContext, RestoreHouse } from './testing/restore-house.ts';
+import { runChild, type ChildEnd } from './testing/run-child.ts';
+
+let test: TestDocker;
+let image: string;
+const signal = new AbortController().signal;
+const archive = jsonArchivePort;
+
+beforeAll(async () => {
+  test = testDocker();
+  image = (await test.image()).tag;
+});
+afterAll(() => test.cleanUp());
+
+interface Scene {
+  readonly house: RestoreHouse;
+  readonly snapshot: CaptureResult;
+  /** A restore that was undone: later ones find the same trees. */
+  readonly like: FrozenPlan;
+}
+
+const build = async (): Promise<Scene> => {
+  const house = await RestoreHouse.build(test.docker, { installation: test.installation, image, plugins: fakePlugins });
+  await house.write('old');
+  const snapshot = await house.capture({}, house.capturer({ archive }));
+  await house.write('newer');
+  const engine = house.engine({ archive });
+  const like = await house.upToSafe(engine, snapshot);
+  await house.undo(engine, like);
+  return { house, snapshot, like };
+};
+
+/** Every engine is fresh, as after a start of the server. */
+const fresh = ({ house }: Scene): RestoreEngine => house.engine({ archive });
+
+type Kill = NonNullable<ChildOrder['kill']>;
+/** After a call that changes nothing is before the next one: nothing else happens in between. */
+const everyCall = ({ calls, effects }: ChildEnd): Kill[] => [
+  ...Array.from({ length: calls }, (_, i) => ({ at: i + 1, when: 'before' as const })),
+  ...everyEffect(effects),
+];
+const everyEffect = (effects: readonly number[]): Kill[] => effects.map((at) => ({ at, when: 'after' as const }));
+
+/** Two at a time: as many as the smallest machine has cores. */
+const inLanes = async (kills: readonly Kill[], run: (scene: Scene, kill: Kill) => Promise<void>): Promise<void> => {
+  const queue = [...kills];
+  await Promise.all(
+    [0, 1].map(async () => {
+      const scene = await build();
+      for (let kill = queue.shift(); kill; kill = queue.shift())
+        await run(scene, kill).catch((error: unknown) => {
+          queue.length = 0;
+          throw new Error(`killed ${kill!.when} call ${kill!.at}`, { cause: error });
+        });
+      await scene.house.remove();
+    }),
+  );
+};
+
+const expectSame = async (scene: Scene, generations: readonly string[], plan: FrozenPlan): Promise<void> => {
+  expect(await scene.house.generations()).toEqual(generations);
+  const before = await fresh(scene).status(plan.operationId);
+  const report = await fresh(scene).sweep(signal);
+  expect(report).toMatchObject({ swappedForward: [], swappedBack: [], corrupt: [], unresolved: [] });
+  expect(await scene.house.generations()).toEqual(generations);
+  expect(await fresh(scene).status(plan.operationId)).toEqual(before);
+};
+
+describe('SIGKILL', () => {
+  it('before and after every call of a swap: the sweep makes it all old or all new, and a second sweep changes nothing', async () => {
+    const first = await build();
+    const plan = await first.house.upToSafe(fresh(first), first.snapshot, first.like);
+    const whole = await runChild({ facts: first.house.facts, plan, action: 'swap', kill: null });
+    await first.house.remove();
+    expect(whole.effects.length).toBeGreaterThan(8);
+    const seen = new Set<string>();
+
+    await inLanes(everyCall(whole), async (scene, kill) => {
+      const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
+      const end = await runChild({ facts: scene.house.facts, plan, action: 'swap', kill });
+      expect(end.killed).toBe(true);
+      const engine = fresh(scene);
+      const report = await engine.sweep(signal);
+      expect(report).toMatchObject({ corrupt: [], unresolved: [] });
+      const status = await engine.status(plan.operationId);
+      const committed = status?.record === 'SWAPPED';
+      seen.add(status?.record ?? 'none');
+      if (!committed) expect(status?.record).toBe('SAFE');
+      await expectSame(scene, committed ? ['old', 'old'] : ['newer', 'newer'], plan);
+      if (kill.when === 'after') {
+        // The workflow goes on where it was.
+        await fresh(scene).swap(plan, quietContext());
+        expect(await scene.house.generations()).toEqual(['old', 'old']);
+      }
+      await scene.house.undo(fresh(scene), plan);
+      expect(await scene.house.generations()).toEqual(['newer', 'newer']);
+      expect(await scene.house.leftovers()).toEqual([]);
+    });
+    expect(seen).toEqual(new Set(['SAFE', 'SWAPPED']));
+  }, 600_000);
+
+  it('after every effect of the undo of a swap: the next try ends it, all old', async () => {
+    const first = await build();
+    const plan = await first.house.upToSafe(fresh(first), first.snapshot, first.like);
+    await fresh(first).swap(plan, quietContext());
+    const { effects } = await runChild({ facts: first.house.facts, plan, action: 'undo', kill: null });
+    await first.house.remove();
+
+    await inLanes(everyEffect(effects), async (scene, kill) => {
+      const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
+      await fresh(scene).swap(plan, quietContext());
+      expect((await runChild({ facts: scene.house.facts, plan, action: 'undo', kill })).killed).toBe(true);
+      const report = await fresh(scene).sweep(signal);
+      expect(report).toMatchObject({ corrupt: [], unresolved: [], swappedForward: [] });
+      // ROLLBACK is final: all old from the sweep on. Before it was durable the journal still said SWAPPED.
+      const rolled = (await fresh(scene).status(plan.operationId))?.record !== 'SWAPPED';
+      await expectSame(scene, rolled ? ['newer', 'newer'] : ['old', 'old'], plan);
+      await scene.house.undo(fresh(scene), plan);
+      expect(await scene.house.generations()).toEqual(['newer', 'newer']);
+      expect(await scene.house.leftovers()).toEqual([]);
+    });
+  }, 600_000);
+
+  it('after every effect of the sweep of a half done swap: the next sweep ends it, all new', async () => {
+    const half = async (scene: Scene): Promise<FrozenPlan> => {
+      const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
+      // The first rename of the first volume is the second `rename` after COMMIT at the earliest; dying after it leaves one volume without a live tree.
+      for (let at = 1; ; at++) {
+        const end = await runChild({ facts: scene.house.facts, plan, action: 'swap', kill: { at, when: 'after' } });
+        if (!end.killed) throw new Error('never half done');
+        if ((await scene.house.generations()).includes('absent')) return plan;
+      }
+    };
+    const first = await build();
+    const plan = await half(first);
+    const { effects } = await runChild({ facts: first.house.facts, plan, action: 'sweep', kill: null });
+    expect(await first.house.generations()).toEqual(['old', 'old']);
+    await first.house.remove();
+    expect(effects.length).toBeGreaterThan(5);
+
+    for (const kill of everyEffect(effects)) {
+      const scene = await build();
+      const plan = await half(scene);
+      expect((await runChild({ facts: scene.house.facts, plan, action: 'sweep', kill })).killed).toBe(true);
+      const report = await fresh(scene).sweep(signal);
+      expect(report).toMatchObject({ corrupt: [], unresolved: [] });
+      await expectSame(scene, ['old', 'old'], plan);
+      await scene.house.remove();
+    }
+  }, 600_000);
+
+  it('after every effect of extract and of finish: the next try ends it', async () => {
+    const first = await build();
+    const plan = await first.house.preflight(fresh(first), first.snapshot);
+    const extracting = await runChild({ facts: first.house.facts, plan, action: 'extract', kill: null });
+    await fresh(first).stop(plan, quietContext());
+    await fresh(first).recordSafe(plan, 's');
+    await fresh(first).swap(plan, quietContext());
+    const finishing = await runChild({ facts: first.house.facts, plan, action: 'finish', kill: null });
+    await first.house.remove();
+
+    await inLanes(everyEffect(extracting.effects), async (scene, kill) => {
+      await scene.house.write('newer');
+      const plan = await scene.house.preflight(fresh(scene), scene.snapshot);
+      expect((await runChild({ facts: scene.house.facts, plan, action: 'extract', kill })).killed).toBe(true);
+      expect(await fresh(scene).sweep(signal)).toMatchObject({ corrupt: [], unresolved: [] });
+      expect(await scene.house.generations()).toEqual(['newer', 'newer']);
+      if (kill.at % 2 === 0) await fresh(scene).extract(plan, quietContext());
+      await scene.house.undo(fresh(scene), plan);
+      expect(await scene.house.leftovers()).toEqual([]);
+      expect(await scene.house.generations()).toEqual(['newer', 'newer']);
+    });
+    await inLanes(everyEffect(finishing.effects), async (scene, kill) => {
+      await scene.house.write('newer');
+      const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot);
+      await fresh(scene).swap(plan, quietContext());
+      expect((await runChild({ facts: scene.house.facts, plan, action: 'finish', kill })).killed).toBe(true);
+      expect(await fresh(scene).sweep(signal)).toMatchObject({ corrupt: [], unresolved: [] });
+      await fresh(scene).finish(plan, [], quietContext());
+      expect(await scene.house.generations()).toEqual(['old', 'old']);
+      expect(await scene.house.leftovers()).toEqual([]);
+      expect((await fresh(scene).status(plan.operationId))?.record).toBe('CLOSED');
+    });
+  }, 600_000);
+});
