@@ -60,11 +60,10 @@ export class Format {
   /** A measured or running span in ms: `0.9 s`, `41.2 s`, `3 min 05 s`, `2 h 07 min`, `3 d 4 h`. */
   duration(ms: number, precision: 'tenths' | 'seconds' = 'seconds'): string {
     const u = this.#units;
-    const span = Math.max(0, ms);
+    const span = Math.max(0, precision === 'tenths' ? Math.round(ms / 100) * 100 : ms);
     if (span < MINUTE) {
-      const seconds = precision === 'tenths' ? Math.round(span / 100) / 10 : Math.floor(span / SECOND);
-      if (seconds < 60)
-        return `${this.number(seconds, { minimumFractionDigits: 0, maximumFractionDigits: 1 })}${NBSP}${u.second}`;
+      const seconds = precision === 'tenths' ? span / SECOND : Math.floor(span / SECOND);
+      return `${this.number(seconds, { minimumFractionDigits: 0, maximumFractionDigits: 1 })}${NBSP}${u.second}`;
     }
     if (span < HOUR)
       return this.#pair(Math.floor(span / MINUTE), u.minute, Math.floor((span % MINUTE) / SECOND), u.second);

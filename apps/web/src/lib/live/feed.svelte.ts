@@ -56,6 +56,7 @@ class Feed {
   start(): () => void {
     if (this.#running) return () => undefined;
     this.#running = true;
+    this.#failures = 0;
     this.#heard = performance.now();
     const beat = setInterval(() => this.#beat(), 1000);
     const wake = () => this.#wake();
@@ -114,7 +115,8 @@ class Feed {
   }
 
   async #connect(): Promise<void> {
-    this.#stopTimers();
+    clearTimeout(this.#retry);
+    if (!document.hidden) this.#stopTimers();
     this.#close();
     const round = ++this.#round;
     try {
@@ -167,10 +169,16 @@ class Feed {
       clock.learn(operation.serverTime);
       this.#accept(operation);
     }
-    const missed = operationStore.open
-      .filter((operation) => !listed.has(operation.id))
-      .map((operation) => operation.id);
-    for (const id of missed.slice(0, 20)) this.#accept(await operations.get(id));
+    const missed = operationStore.open.filter((operation) => !listed.has(operation.id));
+    for (const { id } of missed.slice(0, 20)) {
+      try {
+        this.#accept(await operations.get(id));
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure.kind !== 'problem' || failure.status !== 404) throw error;
+        operationStore.forget(id);
+      }
+    }
   }
 
   #accept(operation: Operation): void {

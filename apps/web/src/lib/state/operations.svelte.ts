@@ -38,6 +38,10 @@ export class OperationStore {
       .sort((a, b) => b.createdAt.localeCompare(a.createdAt))[0];
   }
 
+  forget(id: string): void {
+    this.#all.delete(id);
+  }
+
   clear(): void {
     this.#all.clear();
   }
