@@ -35,26 +35,26 @@ const CASES: readonly (CrashCase & { readonly short?: true })[] = [
   { step: 'stop', at: 'end: QUIESCED is durable', point: { journal: 'QUIESCED' } },
   {
     step: 'preRestoreSnapshot',
-    at: 'start: the archive was opened',
-    point: { call: ['write', 'writev'], path: '/snapshots/', nth: 1 },
+    at: 'start: the first bytes are written',
+    point: { call: ['write', 'writev'], path: '\\.tar\\.zst', nth: 1 },
   },
   {
     step: 'preRestoreSnapshot',
     at: 'middle: 2 MB are written',
-    point: { bytes: 2_000_000, path: '/snapshots/' },
+    point: { bytes: 2_000_000, path: '\\.tar\\.zst' },
     short: true,
   },
   {
     step: 'preRestoreSnapshot',
     at: 'end: the archive has its name',
-    point: { call: ['rename'], path: '/snapshots/' },
+    point: { call: ['rename'], path: '\\.tar\\.zst' },
   },
   { step: 'preRestoreSnapshot', at: 'end: SAFE is durable', point: { journal: 'SAFE' } },
   { step: 'swap', at: 'start: COMMIT is durable', point: { journal: 'COMMIT' } },
   ...[1, 2, 3, 4, 5, 6].map((nth) => ({
     step: 'swap',
     at: `middle: after rename ${nth} of 6`,
-    point: { call: ['rename'], path: `\\.restore-|/(data|shared|app-[0-9-]+)$`, nth },
+    point: { call: ['rename'], path: `\\.restore-|/(data|shared|files)$`, nth },
     ...(nth === 3 ? { short: true as const } : {}),
   })),
   { step: 'swap', at: 'end: SWAPPED is durable', point: { journal: 'SWAPPED' } },
@@ -114,7 +114,7 @@ describe('the server killed in a restore and started again: within 60 s all is s
       {
         step: 'swap',
         at: 'after rename 3 of 6',
-        point: { call: ['rename'], path: '\\.restore-|/(data|shared|app-[0-9-]+)$', nth: 3 },
+        point: { call: ['rename'], path: '\\.restore-|/(data|shared|files)$', nth: 3 },
       },
       {
         temporal: own,
@@ -136,7 +136,7 @@ describe('the server killed in a restore and started again: within 60 s all is s
         {
           step: 'swap',
           at: 'after rename 3 of 6',
-          point: { call: ['rename'], path: '\\.restore-|/(data|shared|app-[0-9-]+)$', nth: 3 },
+          point: { call: ['rename'], path: '\\.restore-|/(data|shared|files)$', nth: 3 },
         },
         {
           temporal,

@@ -21,7 +21,7 @@ describe('bad input: servers beside each other', () => {
 
   it('two servers on one data directory: the second ends with DATA_DIR_IN_USE, naming the first, and changes nothing', async () => {
     const { app } = await TestWorkload.withSnapshot(one);
-    const intruder = await Stack.make({ dataDir: one.dataDir, temporal });
+    const intruder = await Stack.make({ beside: one });
     try {
       await expectUntouched(app, async () => {
         const process = intruder.launch();

@@ -18,7 +18,7 @@ describe('bad input: a second restore at once', () => {
 
   beforeAll(async () => {
     stack = await Stack.start();
-    second = await Stack.make({ role: 'api', dataDir: stack.dataDir, temporal: stack.temporal });
+    second = await Stack.make({ role: 'api', beside: stack });
     second.launch();
     await second.ready();
     ({ app, snapshotId } = await TestWorkload.withSnapshot(stack, SLOW_TO_STOP));

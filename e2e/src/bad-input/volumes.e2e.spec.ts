@@ -14,7 +14,7 @@ describe('bad input: volumes', () => {
   beforeAll(async () => {
     stack = await Stack.make();
     // The root above our own data directory is allowed on purpose: I13 must hold by itself.
-    await stack.up({ env: { TINY_FORGE_ALLOWED_ROOTS: `${stack.root}:${stack.folder}:/usr/share` } });
+    await stack.up({ env: { TINY_FORGE_ALLOWED_ROOTS: `${stack.root}:${path.dirname(stack.folder)}` } });
   });
   afterAll(() => stack.destroy());
 
@@ -80,6 +80,7 @@ describe('bad input: volumes', () => {
       writeGeneration(folder, 'x', { files: 1 });
       return folder;
     };
+    /** Refused for one of these reasons; `VALIDATION_FAILED` names the field: such a text is no path we would look at. */
     async function refused(sources: readonly string[], codes: readonly string[]): Promise<void> {
       const answer = await save(sources);
       expect({ status: answer.status, text: answer.text }).toMatchObject({ status: 422 });
@@ -91,8 +92,8 @@ describe('bad input: volumes', () => {
 
     it('outside the allow-list is refused', async () => {
       await refused(['/etc'], ['VOLUME_OUTSIDE_ROOTS']);
-      await refused(['/'], ['VOLUME_OUTSIDE_ROOTS', 'VOLUME_FORBIDDEN']);
-      await refused([`${stack.root}-sibling`.replace(stack.folder, '/srv')], ['VOLUME_OUTSIDE_ROOTS']);
+      await refused(['/'], ['VALIDATION_FAILED']);
+      await refused([`${path.dirname(stack.folder)}-sibling/x`], ['VOLUME_OUTSIDE_ROOTS']);
     });
 
     it('through a symlink is refused, wherever it leads', async () => {
@@ -105,10 +106,9 @@ describe('bad input: volumes', () => {
 
     it('with `..`, `.` or doubled slashes is refused', async () => {
       inRoot('dots');
-      await refused([`${stack.root}/dots/../../../etc`], ['VOLUME_PATH_UNSAFE', 'VOLUME_OUTSIDE_ROOTS']);
-      await refused([`${stack.root}/x/../dots`], ['VOLUME_PATH_UNSAFE']);
-      await refused([`${stack.root}/./dots`], ['VOLUME_PATH_UNSAFE']);
-      await refused([`${stack.root}//dots`], ['VOLUME_PATH_UNSAFE']);
+      for (const source of ['dots/../../../etc', 'x/../dots', './dots', '/dots', 'dots/']) {
+        await refused([`${stack.root}/${source}`], ['VALIDATION_FAILED']);
+      }
     });
 
     it('at, in or around our own data directory is refused', async () => {

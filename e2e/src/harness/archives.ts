@@ -7,7 +7,7 @@ import { temporaryFolder } from './environment.ts';
 export function archiveOf(dataDir: string, snapshotId: string): string {
   const found = fs
     .readdirSync(path.join(dataDir, 'snapshots'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && `${entry.parentPath}/${entry.name}`.includes(snapshotId));
+    .filter((entry) => entry.isFile() && entry.name.startsWith(`${snapshotId}.tar.`));
   if (found.length !== 1) throw new Error(`${found.length} files for snapshot ${snapshotId}`);
   const [entry] = found;
   return path.join(entry?.parentPath ?? '', entry?.name ?? '');

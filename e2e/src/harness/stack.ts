@@ -26,8 +26,8 @@ export const PASSWORD = 'correct horse battery staple';
 export interface StackOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly role?: 'all' | 'api' | 'control' | 'host';
-  /** A folder of another stack, to run a second process on it; else a new one. */
-  readonly dataDir?: string;
+  /** Another stack, to run a second process on its data folder with its settings; else a folder of its own. */
+  readonly beside?: Stack;
   /** Shared with others; else one of its own. */
   readonly temporal?: TemporalServer;
   readonly dockerHost?: string;
@@ -54,8 +54,8 @@ export class Stack {
   private constructor(options: StackOptions, folder: string, port: number, temporal: TemporalServer) {
     this.#options = options;
     this.folder = folder;
-    this.dataDir = options.dataDir ?? path.join(folder, 'data');
-    this.root = path.join(folder, 'root');
+    this.dataDir = options.beside?.dataDir ?? path.join(folder, 'data');
+    this.root = options.beside?.root ?? path.join(folder, 'root');
     this.port = port;
     this.temporal = temporal;
     this.docker = new DockerEngine(options.engineSocket ?? dockerSocket());
@@ -64,16 +64,17 @@ export class Stack {
   /** Made but not started. */
   static async make(options: StackOptions = {}): Promise<Stack> {
     const folder = temporaryFolder('stack');
-    const temporal = options.temporal ?? (await TemporalServer.start());
+    const temporal = options.beside?.temporal ?? options.temporal ?? (await TemporalServer.start());
     const stack = new Stack(options, folder, await freePort(), temporal);
-    fs.mkdirSync(stack.root);
+    fs.mkdirSync(stack.root, { recursive: true });
     stack.cleanup.add('folder', () => fs.rmSync(folder, { recursive: true, force: true }));
-    if (options.temporal === undefined) stack.cleanup.add('temporal', () => temporal.destroy());
+    if (options.temporal === undefined && options.beside === undefined)
+      stack.cleanup.add('temporal', () => temporal.destroy());
     stack.cleanup.add('images', async () => {
       for (const image of stack.images) await stack.docker.removeImage(image);
     });
     // On a borrowed data folder the containers are the owner's.
-    if (options.dataDir === undefined) stack.cleanup.add('containers', () => stack.#removeContainers());
+    if (options.beside === undefined) stack.cleanup.add('containers', () => stack.#removeContainers());
     stack.cleanup.add('server', () => stack.stop());
     return stack;
   }

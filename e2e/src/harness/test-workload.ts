@@ -38,7 +38,7 @@ export class TestWorkload {
     const image = `tf-e2e-${process.pid}-${count}:1`;
     const imageId = await loadAppImage(stack.docker, image);
     stack.images.push(imageId);
-    const files = path.join(stack.root, name);
+    const files = path.join(stack.root, name, 'files');
     writeGeneration(files, 'empty', { files: 1 });
     const created = await stack.api.post<Workload>('/api/workloads', {
       name,
