@@ -45,8 +45,9 @@ async function checkVolumes(config: WorkloadConfig, workloadId: string, parts: P
     await resolveVolumes(config.volumes, registry, context);
   } catch (error) {
     if (!isForgeError(error) || error.kind !== 'invalid') throw error;
-    const index = error.params['volume'];
-    const path = typeof index === 'number' ? `volumes.${index}.source` : 'volumes';
+    // A scope's own refusal names the path alone.
+    const index = error.params['volume'] ?? config.volumes.findIndex(({ source }) => source === error.params['path']);
+    const path = typeof index === 'number' && index >= 0 ? `volumes.${index}.source` : 'volumes';
     throw new RequestError(error.code, error.params, {
       issues: [{ path, message: `${error.code}: ${error.message}` }],
       cause: error,
