@@ -4,7 +4,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const checkout = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -287,7 +287,8 @@ export function becomeNode24(entry, args) {
     ...process.env,
     PATH: `${path.join(checkout, 'node_modules', '.bin')}${path.delimiter}${process.env.PATH ?? ''}`,
   };
-  const argv = ['--conditions=tiny-forge-source', path.join(checkout, entry), ...args];
+  const preload = pathToFileURL(path.join(checkout, 'tools', 'compile-cache.mjs')).href;
+  const argv = ['--conditions=tiny-forge-source', `--import=${preload}`, path.join(checkout, entry), ...args];
   process.chdir(checkout);
   if (typeof process.execve === 'function') process.execve(node, [node, ...argv], env);
   const child = spawn(node, argv, { env, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });

@@ -18,7 +18,11 @@ export async function runServerCommand(name: string, args: readonly string[]): P
   }
   const entry = path.join(checkout, 'apps', 'server', 'dist', 'commands', `${name}.js`);
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--enable-source-maps', entry, ...args], { stdio: 'inherit' });
+    const child = spawn(process.execPath, [entry, ...args], {
+      stdio: 'inherit',
+      // Files are named as seen from where the person stood: npm goes to the root first.
+      cwd: process.env['INIT_CWD'] ?? process.cwd(),
+    });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
     child.on('error', reject);
     child.on('close', (code) => resolve(code ?? 1));

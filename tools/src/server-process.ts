@@ -22,7 +22,7 @@ export interface ServerProcess {
  * Its output is the terminal's own. The IPC channel closes when we die, by SIGKILL too: the server then ends gracefully by itself.
  */
 export function startServer(entry: string, env: NodeJS.ProcessEnv, cwd: string): ServerProcess {
-  const child: ChildProcess = spawn(process.execPath, ['--enable-source-maps', entry], {
+  const child: ChildProcess = spawn(process.execPath, [entry], {
     cwd,
     env,
     detached: true,
