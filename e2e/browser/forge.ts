@@ -61,6 +61,7 @@ async function startForge(): Promise<Forge> {
     },
     { timeoutMs: 60_000 },
   );
+  for (const { imageId } of demo.status.instances) stack.images.push(imageId);
   return new Forge(stack, demo);
 }
 

@@ -3,7 +3,8 @@ import type { Snapshot } from '@tiny-forge/contracts/domain';
 import { PASSWORD } from '../src/harness/stack.ts';
 import { expect, picture, test, type Forge } from './forge.ts';
 
-const ENTRY = 'Ada was here';
+const NAME = 'A visitor';
+const ENTRY = 'I read the README and came to see whether it is true.';
 
 async function guestbook(page: Page, forge: Forge): Promise<Page> {
   const app = await page.context().newPage();
@@ -25,10 +26,12 @@ test.describe('the tour of the README', () => {
 
     const app = await guestbook(page, forge);
     await expect(app.locator('body')).toContainText(/guestbook/i);
-    const before = await app.locator('li').count();
+    const before = await app.locator('article').count();
     expect(before).toBeGreaterThan(0);
-    await app.locator('input[type=text], input:not([type]), textarea').first().fill(ENTRY);
-    await app.getByRole('button', { name: /sign|write|add|leave/i }).click();
+    await app.getByLabel('Your name').fill(NAME);
+    await app.getByLabel(/leave here/).fill(ENTRY);
+    await app.getByRole('button', { name: 'Sign the guestbook' }).click();
+    await expect(app.locator('article')).toHaveCount(before + 1);
     await expect(app.locator('body')).toContainText(ENTRY);
     await picture(app, 'tour-3-guestbook');
 
@@ -41,8 +44,8 @@ test.describe('the tour of the README', () => {
     await expect(snapshot.getByTestId('restore')).toBeEnabled();
     await picture(page, 'tour-4-snapshot');
 
-    await app.getByRole('button', { name: /wreck/i }).click();
-    await expect(app.locator('body')).not.toContainText(ENTRY);
+    await app.getByRole('button', { name: 'Wreck the data' }).click();
+    await expect(app.locator('article')).toHaveCount(0);
     await picture(app, 'tour-5-wrecked');
 
     await snapshot.getByTestId('restore').click();
@@ -60,6 +63,7 @@ test.describe('the tour of the README', () => {
     await picture(page, 'tour-8-restored');
 
     await app.reload();
+    await expect(app.locator('article')).toHaveCount(before + 1);
     await expect(app.locator('body')).toContainText(ENTRY);
     await picture(app, 'tour-9-entries-again');
 
