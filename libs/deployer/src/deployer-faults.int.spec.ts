@@ -107,6 +107,21 @@ test(
 );
 
 test(
+  'killed anywhere, then taken back: the old version serves, or the new one where the old was gone; twice alike',
+  () =>
+    eachCall('recreate', { how: 'before', span: 'from' }, async (workload, failed, where) => {
+      const revert = () =>
+        bench.deployer.revertDispatch({ ...bench.input({ workload }), workload, operationId: 'op-2' });
+      for (const time of [1, 2]) {
+        const version = await revert();
+        expect([where, time, await situation(workload)]).toEqual([where, time, [`${version} running`]]);
+        if (failed) expect(version).toBe('old');
+      }
+    }),
+  3 * MINUTES,
+);
+
+test(
   'a call that hangs ends with the signal, and the old version serves',
   async () => {
     for (const method of ['createContainer', 'stopContainer', 'startContainer'] as const) {

@@ -15,12 +15,11 @@ import {
 } from '@tiny-forge/plugin-api';
 import { applyDeploy, type ServingInstance } from './apply-deploy.ts';
 import type { Clock } from './clock.ts';
-import { desiredInstance, type DesiredInstance } from './desired-instance.ts';
-import { awaitHealthy } from './health-gate.ts';
+import { gatherDesired, gatherExisting } from './deploy-facts.ts';
 import { resolveImage, resolvePinned, type Pull } from './image-resolution.ts';
-import { isUp, planDeploy, type DeployCause, type ExistingInstance } from './plan-deploy.ts';
+import { isUp, planDeploy, type DeployCause } from './plan-deploy.ts';
 import { ensureVolumeDirectories } from './volume-directories.ts';
-import { isInstance, listInstances, listOwn, type WorkloadKey } from './workload-containers.ts';
+import { isInstance, listInstances, listOwn, replacesOf, type WorkloadKey } from './workload-containers.ts';
 import { workloadStatus } from './workload-status.ts';
 
 export interface DeployerPorts {
@@ -55,13 +54,17 @@ export interface DispatchResult {
   readonly changed: boolean;
 }
 
+export interface RevertInput extends Pick<
+  DispatchInput,
+  'installation' | 'operationId' | 'context' | 'guard' | 'signal'
+> {
+  readonly workload: Pick<SourceWorkload, 'id' | 'volumes' | 'stopTimeoutSeconds'>;
+}
+
 export interface StopInput extends WorkloadKey {
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
 }
-
-/** Long enough for one probe of each kind, short enough for a deploy that will replace the container anyway. */
-const QUICK_GATE_SECONDS = 3;
 
 /**
  * Makes Docker create and start containers; nothing else in the product does. Touches only containers that carry the label of the installation.
@@ -95,11 +98,14 @@ export class Deployer {
     this.#assertStrategy(input, volumes);
     await assertMayStart();
     const found = await listInstances(this.#docker, key, signal);
-    const { desired, image } = await this.#desired(input, volumes, found, onProgress);
+    const wanted = this.#registry.sourceType(workload.source.type).instance.desired(workload);
+    const { cause, pinnedImage } = input;
+    const facts = { docker: this.#docker, clock: this.#clock, found, signal };
+    const { desired, image } = await gatherDesired({ ...facts, cause, wanted, pinnedImage, volumes, onProgress });
     await ensureVolumeDirectories(volumes);
-    const existing = await this.#examine(found, desired, workload.health, signal);
+    const existing = await gatherExisting({ ...facts, desired, health: workload.health });
     const plan = planDeploy({
-      cause: input.cause,
+      cause,
       strategy: workload.strategy,
       operationId,
       restartPolicy: input.restartPolicy,
@@ -199,6 +205,36 @@ export class Deployer {
     return found.map((container) => container.id);
   }
 
+  /**
+   * Takes back a dispatch (`deploy`, `start`) of an operation that ended without an answer, because its server was killed: its containers go and
+   * what they were made to replace runs again. Where the old version is gone already the new one had passed its gate: it stays. Idempotent.
+   * @returns which version is there now; `none`: nothing ran before
+   * @throws ForgeError whatever the guard throws, STOP_TIMEOUT, PORT_TAKEN, DEPLOY_FAILED, DOCKER_AWAY
+   */
+  async revertDispatch(input: RevertInput): Promise<'old' | 'new' | 'none'> {
+    const { workload, operationId, signal } = input;
+    const key: WorkloadKey = { installation: input.installation, workloadId: workload.id };
+    const instances = await listInstances(this.#docker, key, signal);
+    const own = instances.filter((container) => container.labels[LABELS.operation] === operationId);
+    const replaced = new Set(own.flatMap(replacesOf));
+    const old = instances.filter((container) => replaced.has(container.id));
+    if (own.some(isUp) && replaced.size > 0 && old.length === 0) return 'new';
+    if (old.some((container) => !isUp(container))) {
+      const volumes = await resolveVolumes(workload.volumes, this.#registry, input.context);
+      const hostPaths = volumes.map(({ resolved }) => resolved.hostPath);
+      await input.guard.assertMayStart(workload.id, hostPaths, operationId);
+    }
+    // Stopped first, started next, removed last: a kill in between must not lose the label that says what ran.
+    for (const { id } of own.filter(isUp)) {
+      await this.#docker.stopContainer(id, workload.stopTimeoutSeconds, signal);
+    }
+    for (const { id } of old) await this.#docker.startContainer(id, signal);
+    for (const { id } of own) await this.#docker.removeContainer(id, { force: true }, signal);
+    return old.length > 0 || instances.some((container) => isUp(container) && !own.includes(container))
+      ? 'old'
+      : 'none';
+  }
+
   /** Resolves a reference to an image id, pulling as told. @throws ForgeError IMAGE_MISSING */
   resolveImage(reference: string, pull: Pull, signal?: AbortSignal): Promise<ImageRef> {
     return resolveImage(this.#docker, reference, pull, signal);
@@ -221,102 +257,4 @@ export class Deployer {
       params: { count: 1, fields: 'strategy', why },
     });
   }
-
-  async #desired(
-    input: DispatchInput,
-    volumes: readonly WorkloadVolume[],
-    found: readonly ContainerSummary[],
-    onProgress: (detail: string) => void,
-  ): Promise<{ desired: DesiredInstance[]; image: ImageRef }> {
-    const { workload, cause, signal } = input;
-    const wanted = this.#registry.sourceType(workload.source.type).instance.desired(workload);
-    const desired: DesiredInstance[] = [];
-    let first: ImageRef | null = null;
-    for (const [index, container] of wanted.entries()) {
-      onProgress(`looking for image ${container.image}`);
-      const pinned = index === 0 ? input.pinnedImage : null;
-      if (pinned === null && cause === 'resume') {
-        throw new ForgeError({ code: 'IMAGE_MISSING', params: { image: container.image } });
-      }
-      const stopped = cause === 'start' ? sameReference(found, container.service, container.image) : undefined;
-      const pull = cause === 'deploy' ? container.pull : container.pull === 'never' ? 'never' : 'missing';
-      const image =
-        pinned !== null
-          ? await resolvePinned(this.#docker, pinned, signal)
-          : await resolveImage(this.#docker, stopped?.imageId ?? container.image, stopped ? 'never' : pull, signal);
-      first ??= pinned ?? { ...image, reference: container.image };
-      desired.push(desiredInstance(container, image.imageId, volumes));
-    }
-    if (first === null) throw new TypeError(`source type ${workload.source.type} wants no container`);
-    return { desired, image: first };
-  }
-
-  async #examine(
-    found: readonly ContainerSummary[],
-    desired: readonly DesiredInstance[],
-    health: HealthConfig,
-    signal: AbortSignal,
-  ): Promise<ExistingInstance[]> {
-    return Promise.all(
-      found.map(async (container) => {
-        const imageId = container.imageId;
-        const specHash = container.labels[LABELS.spec] ?? '';
-        const candidate =
-          container.state === 'running' &&
-          desired.some((want) => want.specHash === specHash && want.imageId === imageId);
-        const detail = candidate ? await this.#docker.inspectContainer(container.id, signal) : null;
-        return {
-          id: container.id,
-          service: container.labels[LABELS.service] ?? 'main',
-          imageId,
-          specHash,
-          state: container.state,
-          restartPolicy: detail?.restartPolicy ?? '',
-          operationId: container.labels[LABELS.operation] ?? '',
-          replaces: (container.labels[LABELS.replaces] ?? '').split(',').filter((id) => id !== ''),
-          healthy: detail !== null && (await this.#isHealthy(detail.id, detail.restartCount, health, signal)),
-        };
-      }),
-    );
-  }
-
-  async #isHealthy(
-    containerId: string,
-    restartsBefore: number,
-    health: HealthConfig,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const timeoutSeconds =
-      health.type === 'stable'
-        ? health.stableSeconds + QUICK_GATE_SECONDS
-        : Math.min(health.timeoutSeconds, QUICK_GATE_SECONDS);
-    try {
-      await awaitHealthy({
-        docker: this.#docker,
-        clock: this.#clock,
-        containerId,
-        health: { ...health, timeoutSeconds },
-        signal,
-        restartsBefore,
-      });
-      return true;
-    } catch (error) {
-      const code = (error as { code?: string }).code;
-      if (code === 'APP_UNHEALTHY' || code === 'APP_EXITED') return false;
-      throw error;
-    }
-  }
-}
-
-function sameReference(
-  found: readonly ContainerSummary[],
-  service: string,
-  reference: string,
-): ContainerSummary | undefined {
-  return found.find(
-    (container) =>
-      (container.labels[LABELS.service] ?? 'main') === service &&
-      container.labels[LABELS.image] === reference &&
-      container.state !== 'created',
-  );
 }

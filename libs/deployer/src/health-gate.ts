@@ -36,13 +36,14 @@ export async function awaitHealthy(input: GateInput): Promise<void> {
       return;
     }
     input.onAnswer?.(probe.answer);
-    if (probe.final === true || clock.now() + health.intervalSeconds * 1000 > deadline) {
+    if (probe.final === true || clock.now() >= deadline) {
       throw new ForgeError({
         code: 'APP_UNHEALTHY',
         params: { container: detail.name, seconds: health.timeoutSeconds, answer: probe.answer },
       });
     }
-    await clock.sleep(health.intervalSeconds * 1000, signal);
+    // An interval longer than what is left still gets its last question at the end.
+    await clock.sleep(Math.min(health.intervalSeconds * 1000, Math.max(0, deadline - clock.now())), signal);
   }
 }
 

@@ -22,3 +22,9 @@ export async function listInstances(
   const own = await listOwn(docker, key, signal);
   return own.filter(isInstance).sort((left, right) => right.createdAt.getTime() - left.createdAt.getTime());
 }
+
+export const serviceOf = (container: ContainerSummary): string => container.labels[LABELS.service] ?? 'main';
+
+/** Ids of what a container was made to replace. */
+export const replacesOf = (container: ContainerSummary): string[] =>
+  (container.labels[LABELS.replaces] ?? '').split(',').filter((id) => id !== '');

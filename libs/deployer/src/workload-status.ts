@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import { probeOnce } from './health-gate.ts';
 import { imageRef } from './image-resolution.ts';
 import { isUp } from './plan-deploy.ts';
+import { serviceOf } from './workload-containers.ts';
 
 const PROBE_MS = 2000;
 
@@ -42,8 +43,6 @@ export async function workloadStatus(input: StatusInput): Promise<WorkloadStatus
           : 'degraded';
   return { state, instances };
 }
-
-const serviceOf = (container: ContainerSummary): string => container.labels[LABELS.service] ?? 'main';
 
 async function instanceOf(container: ContainerSummary, input: StatusInput) {
   const detail = await input.docker.inspectContainer(container.id, input.signal);
