@@ -13,6 +13,8 @@ let snapshot: CaptureResult;
 /** A restore that was undone: later ones find the same trees. */
 let like: FrozenPlan;
 const signal = new AbortController().signal;
+/** Hundreds of restores here look at files only; who uses the directories is the matter of other tests. */
+const nobody = () => Promise.resolve([]);
 
 beforeAll(async () => {
   test = testDocker();
@@ -29,7 +31,7 @@ afterAll(async () => {
   await test.cleanUp();
 });
 
-const healthy = (): RestoreEngine => house.engine({ archive });
+const healthy = (): RestoreEngine => house.engine({ archive, mountUsers: nobody });
 const codeOf = async (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'ok',
@@ -61,7 +63,7 @@ describe.each([
     const outcomes = new Set<string>();
     const calls = await atEveryCall({ code, how }, async (failing) => {
       const plan = await house.upToSafe(healthy(), snapshot, like);
-      const engine = house.engine({ archive, fs: failing.port });
+      const engine = house.engine({ archive, mountUsers: nobody, fs: failing.port });
       const first = await codeOf(engine.swap(plan, quietContext()));
       const second = first === 'ok' ? 'ok' : await codeOf(engine.swap(plan, quietContext()));
       outcomes.add(`${first} ${second}`);
@@ -81,7 +83,7 @@ describe.each([
     const calls = await atEveryCall({ code, how }, async (failing) => {
       const plan = await house.upToSafe(healthy(), snapshot, like);
       await healthy().swap(plan, quietContext());
-      const engine = house.engine({ archive, fs: failing.port });
+      const engine = house.engine({ archive, mountUsers: nobody, fs: failing.port });
       for (let tries = 0; tries < 3; tries++) if ((await codeOf(house.undo(engine, plan))) === 'ok') break;
       expect(await house.generations()).toEqual(['newer', 'newer']);
       expect(await house.leftovers()).toEqual([]);
@@ -95,7 +97,7 @@ describe('a disk that stays dead', () => {
   it('from any call of a swap on: nothing more is tried, and the start after it finds all old or all new', async () => {
     await atEveryCall({ code: 'EIO', how: 'before', span: 'from' }, async (failing, at) => {
       const plan = await house.upToSafe(healthy(), snapshot, like);
-      const engine = house.engine({ archive, fs: failing.port });
+      const engine = house.engine({ archive, mountUsers: nobody, fs: failing.port });
       const swapped = await codeOf(engine.swap(plan, quietContext()));
       if (swapped !== 'ok') {
         expect(swapped).toBe('IO_ERROR');

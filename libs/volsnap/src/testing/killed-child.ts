@@ -20,7 +20,7 @@ const order = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as Chi
 const house = new RestoreHouse(order.facts, connectDocker({ dockerHost: process.env['DOCKER_HOST'] as string }));
 const counting = new CountingFsPort(new NodeFsPort());
 const fs = order.kill === null ? counting.port : killingFsPort(counting.port, order.kill);
-const engine = house.engine({ fs, archive: jsonArchivePort });
+const engine = house.engine({ fs, archive: jsonArchivePort, mountUsers: () => Promise.resolve([]) });
 
 switch (order.action) {
   case 'extract':
