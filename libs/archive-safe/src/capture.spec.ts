@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import {
   existsSync,
@@ -23,6 +23,8 @@ import {
 import { Packer } from './pack-task.ts';
 import { Scan, type PackJob } from './scan-task.ts';
 import { emptyDir, listTree, openDescriptors, scratch, shell } from './testing/trees.ts';
+
+jest.setTimeout(120_000);
 
 const key = randomBytes(32);
 const { dir: base, done } = scratch();

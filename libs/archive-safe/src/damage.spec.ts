@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
@@ -17,6 +17,8 @@ import { checkIndex } from './prepare-task.ts';
 import type { Refusal } from './refusal.ts';
 import { createArchive, extractVolumes, readIndex, verifyArchive, type Codec } from './index.ts';
 import { emptyDir, openDescriptors, scratch, shell } from './testing/trees.ts';
+
+jest.setTimeout(120_000);
 
 const key = randomBytes(32);
 const { dir: base, done } = scratch();

@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createArchive, extractVolumes, measureTree, removeTree } from './index.ts';
 import { emptyDir, listTree, openDescriptors, scratch, shell } from './testing/trees.ts';
+
+jest.setTimeout(120_000);
 
 const key = randomBytes(32);
 const { dir: base, done } = scratch();

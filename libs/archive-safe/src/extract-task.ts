@@ -119,34 +119,28 @@ export function readSegment(
   }
 }
 
-export interface ExtractedFiles {
-  files: number;
-  bytes: number;
-}
-
-/** Writes the files of one segment below `root`. */
+/** Writes the files of one segment below `root`; returns how many. */
 export function extractSegment(
   reader: ArchiveReader,
   index: number,
   root: number,
   space: ExtractSpace,
   notes: NoteTaker,
-): ExtractedFiles {
-  const done: ExtractedFiles = { files: 0, bytes: 0 };
+): number {
+  let files = 0;
   const cursor = new DirectoryCursor(root);
   try {
     readSegment(reader, index, (entry) => {
       const names = entry.path.split('/').slice(1);
       const name = names.pop() as string;
       const file = new StagedFile(cursor.move(names), name, entry, space, notes);
-      done.files++;
-      done.bytes += entry.size;
+      files++;
       return file;
     });
   } finally {
     cursor.close();
   }
-  return done;
+  return files;
 }
 
 class StagedFile implements FileTarget {

@@ -1,8 +1,10 @@
 import { closeSync, readdirSync } from 'node:fs';
+import type { ArchiveTable } from './archive-table.ts';
 import { openDirectory } from './directory-handle.ts';
 import { forgeError } from './forge-fault.ts';
 import { batches, share, withArchive } from './open-archive.ts';
 import type { Note } from './note.ts';
+import { ProgressMeter } from './progress-meter.ts';
 import { damaged, Refusal } from './refusal.ts';
 import type { SpaceRule } from './space-watch.ts';
 import type { Thread } from './thread-crew.ts';
@@ -13,7 +15,7 @@ export interface ExtractVolumesOptions {
   /** `dir`: an existing empty directory, 0700, made by the caller; it becomes the root of the volume. */
   targets: readonly { index: number; dir: string }[];
   signal?: AbortSignal;
-  /** Content bytes and entries of the targets. */
+  /** Content bytes and entries of the targets, four times a second and at the end. */
   onProgress?: (progress: { doneBytes: number; totalBytes: number; doneEntries: number; totalEntries: number }) => void;
   spaceCheck?: SpaceRule;
   /** Content bytes of all targets together; checked before the first byte is written. */
@@ -58,33 +60,24 @@ export async function extractVolumes(options: ExtractVolumesOptions): Promise<Ex
       const [first] = threads as [Thread];
       const { maxBytes = Number.MAX_SAFE_INTEGER, maxEntries = Number.MAX_SAFE_INTEGER } = options;
       const totals = await first.call('checkIndex', [roots.map(([index]) => index), { maxBytes, maxEntries }]);
-      await Promise.all(threads.map((t) => t.call('targetsOpen', [roots, options.spaceCheck, threads.length])));
-      await first.call('makeDirectories', []);
+      const extracted = new Set(roots.map(([index]) => index));
+      await verifyRest(table, threads, extracted);
       const wanted = new Map(totals.map((total) => [total.index, total]));
       const volumes = roots.map(([index]) => newVolume(index, wanted.get(index)));
       const totalBytes = volumes.reduce((sum, volume) => sum + volume.contentBytes, 0);
       const totalEntries = volumes.reduce((sum, volume) => sum + volume.entries, 0);
-      let doneBytes = 0;
-      let doneEntries = 0;
-      for (const volume of volumes) {
-        await share(
-          threads,
-          batches(table, (index) => index === volume.index),
-          async (thread, batch) => {
-            const done = await thread.call('extract', [batch]);
-            volume.files += done.files;
-            volume.notes.push(...done.notes);
-            doneBytes += done.bytes;
-            doneEntries += done.entries;
-            options.onProgress?.({ doneBytes, totalBytes, doneEntries, totalEntries });
-          },
-        );
+      const meter = new ProgressMeter((doneBytes, doneEntries) =>
+        options.onProgress?.({ doneBytes, totalBytes, doneEntries, totalEntries }),
+      );
+      await Promise.all(threads.map((thread) => thread.call('progressOpen', [meter.shared])));
+      await Promise.all(threads.map((t) => t.call('targetsOpen', [roots, options.spaceCheck, threads.length])));
+      meter.start();
+      try {
+        await writeVolumes(volumes, table, threads, meter);
+      } finally {
+        meter.stop();
       }
-      await share(threads, volumes, async (thread, volume) => {
-        const { notes, ...counts } = await thread.call('finishVolume', [volume.index]);
-        Object.assign(volume, counts);
-        volume.notes.push(...notes);
-      });
+      options.onProgress?.({ doneBytes: totalBytes, totalBytes, doneEntries: totalEntries, totalEntries });
       for (const volume of volumes) checkCounts(volume);
       return volumes;
     });
@@ -93,6 +86,37 @@ export async function extractVolumes(options: ExtractVolumesOptions): Promise<Ex
   } finally {
     for (const [, fd] of roots) closeSync(fd);
   }
+}
+
+async function writeVolumes(
+  volumes: ExtractedVolume[],
+  table: ArchiveTable,
+  threads: Thread[],
+  meter: ProgressMeter,
+): Promise<void> {
+  await (threads[0] as Thread).call('makeDirectories', []);
+  for (const volume of volumes) {
+    const own = batches(table, (index) => index === volume.index);
+    await share(threads, own, async (thread, batch) => {
+      const { files, notes } = await thread.call('extract', [batch]);
+      volume.files += files;
+      volume.notes.push(...notes);
+      meter.tick();
+    });
+  }
+  await share(threads, volumes, async (thread, volume) => {
+    const { notes, ...counts } = await thread.call('finishVolume', [volume.index]);
+    Object.assign(volume, counts);
+    volume.notes.push(...notes);
+  });
+}
+
+/** What is not extracted is hashed, and manifest and end are read: a changed byte anywhere in the file is refused. */
+async function verifyRest(table: ArchiveTable, threads: Thread[], extracted: ReadonlySet<number>): Promise<void> {
+  const edges = batches(table, (volume) => volume === null);
+  await share(threads, edges, (thread, batch) => thread.call('verify', [batch, true]));
+  const rest = batches(table, (volume) => volume !== null && !extracted.has(volume));
+  await share(threads, rest, (thread, batch) => thread.call('verify', [batch, false]));
 }
 
 function newVolume(index: number, total: { entries: number; contentBytes: number } | undefined): ExtractedVolume {

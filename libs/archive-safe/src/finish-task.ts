@@ -115,6 +115,7 @@ export class VolumeFinish {
     const after = lstatSync(path, { bigint: true });
     if (after.ino !== before.ino || !after.isFile()) throw notKept(entry, 'link');
     this.counts.hardlinks++;
+    this.#space.entry();
   }
 }
 

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { extractVolumes, removeTree, verifyArchive } from './index.ts';
 import { entry, sealArchive, tarOf, type SealedSegment } from './testing/seal-archive.ts';
 import { emptyDir, listTree, openDescriptors, scratch, shell } from './testing/trees.ts';
+
+jest.setTimeout(120_000);
 
 const key = randomBytes(32);
 const { dir: base, done } = scratch();

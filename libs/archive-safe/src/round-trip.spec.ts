@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,8 @@ import {
   type CreatedArchive,
 } from './index.ts';
 import { emptyDir, listTree, openDescriptors, scratch, shell } from './testing/trees.ts';
+
+jest.setTimeout(120_000);
 
 const key = randomBytes(32);
 const { dir: base, done } = scratch();

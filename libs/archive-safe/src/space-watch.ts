@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { pathOf } from './directory-handle.ts';
+import type { ProgressCounter } from './progress-meter.ts';
 import { Refusal } from './refusal.ts';
 import { escapeName } from './byte-string.ts';
 
@@ -14,15 +15,17 @@ export interface SpaceRule {
   minFreeInodes: number;
 }
 
-/** Keeps a reserve free on the file systems of some open descriptors. */
+/** Keeps a reserve free on the file systems of some open descriptors, and counts what was written. */
 export class SpaceWatch {
   #fds: readonly number[];
   #rule: SpaceRule | undefined;
+  #progress: ProgressCounter | undefined;
   #bytes = 0;
   #entries = 0;
 
   /** `sharers`: how many threads watch the same rule at once. */
-  constructor(fds: readonly number[], rule: SpaceRule | undefined, sharers = 1) {
+  constructor(fds: readonly number[], rule: SpaceRule | undefined, sharers = 1, progress?: ProgressCounter) {
+    this.#progress = progress;
     this.#fds = fds;
     this.#rule = rule && {
       ...rule,
@@ -32,11 +35,13 @@ export class SpaceWatch {
   }
 
   bytes(count: number): void {
+    this.#progress?.bytes(count);
     this.#bytes += count;
     if (this.#rule !== undefined && this.#bytes >= this.#rule.everyBytes) this.check();
   }
 
   entry(): void {
+    this.#progress?.entry();
     this.#entries++;
     if (this.#rule !== undefined && this.#entries >= this.#rule.everyEntries) this.check();
   }

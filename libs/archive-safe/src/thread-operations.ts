@@ -7,6 +7,7 @@ import { VolumeFinish, type FinishedVolume } from './finish-task.ts';
 import type { LinkTier } from './link-policy.ts';
 import { measureTask } from './measure-task.ts';
 import { NoteList, type Note } from './note.ts';
+import { ProgressCounter } from './progress-meter.ts';
 import { Packer } from './pack-task.ts';
 import { checkIndex, makeDirectories, type Budget } from './prepare-task.ts';
 import { removeTreeTask, type TreeIdentity } from './remove-task.ts';
@@ -19,6 +20,7 @@ interface ThreadState {
   reader?: ArchiveReader;
   roots?: Map<number, number>;
   space?: SpaceWatch;
+  progress?: ProgressCounter;
   fileHash?: Hash;
 }
 
@@ -44,28 +46,27 @@ export function createOperations() {
     archiveOpen(fd: number, table: Uint8Array): void {
       state.reader = new ArchiveReader(fd, Buffer.from(table));
     },
+    progressOpen(shared: SharedArrayBuffer): void {
+      state.progress = new ProgressCounter(shared);
+    },
     targetsOpen(roots: [number, number][], rule: SpaceRule | undefined, sharers: number): void {
       state.roots = new Map(roots);
-      state.space = new SpaceWatch([...state.roots.values()], rule, sharers);
+      state.space = new SpaceWatch([...state.roots.values()], rule, sharers, state.progress);
       state.space.check();
     },
     checkIndex: (wanted: number[], budget: Budget) => checkIndex(need(state.reader), new Set(wanted), budget),
     makeDirectories(): void {
       makeDirectories(need(state.reader), need(state.roots), need(state.space));
     },
-    extract(segments: number[]): { files: number; bytes: number; entries: number; notes: Note[] } {
+    extract(segments: number[]): { files: number; notes: Note[] } {
       const reader = need(state.reader);
-      const total = { files: 0, bytes: 0, entries: 0 };
       const notes = new NoteList();
+      let files = 0;
       for (const index of segments) {
-        const segment = reader.segment(index);
-        const root = need(need(state.roots).get(segment.volume as number));
-        const done = extractSegment(reader, index, root, need(state.space), notes);
-        total.files += done.files;
-        total.bytes += done.bytes;
-        total.entries += segment.entries;
+        const root = need(need(state.roots).get(reader.segment(index).volume as number));
+        files += extractSegment(reader, index, root, need(state.space), notes);
       }
-      return { ...total, notes: notes.list() };
+      return { files, notes: notes.list() };
     },
     finishVolume(volume: number): FinishedVolume & { notes: Note[] } {
       const notes = new NoteList();
@@ -77,8 +78,10 @@ export function createOperations() {
     verify(segments: number[], content: boolean): void {
       const reader = need(state.reader);
       for (const index of segments) {
-        if (content) readSegment(reader, index, () => undefined);
-        else for (const { frame } of reader.packed(index)) void frame;
+        if (content) {
+          readSegment(reader, index, () => undefined);
+          for (const frame of reader.segment(index).frames) state.progress?.bytes(frame.packedBytes);
+        } else for (const { frame } of reader.packed(index)) state.progress?.bytes(frame.packedBytes);
       }
     },
     /** Hex SHA-256 of the part of a file from its beginning; continues where the last call ended. */

@@ -1,8 +1,10 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { removeTree } from './index.ts';
 import { emptyDir, openDescriptors, scratch, shell } from './testing/trees.ts';
+
+jest.setTimeout(120_000);
 
 const { dir: base, done } = scratch();
 afterAll(done);

@@ -2,6 +2,7 @@ import { forgeError } from './forge-fault.ts';
 import { damaged } from './refusal.ts';
 import { batches, share, withArchive } from './open-archive.ts';
 import type { Note } from './note.ts';
+import { ProgressMeter } from './progress-meter.ts';
 import type { Thread } from './thread-crew.ts';
 
 export interface VerifyArchiveOptions {
@@ -48,16 +49,16 @@ export async function verifyArchive(file: string, options: VerifyArchiveOptions)
     }
     const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
     await first.call('checkIndex', [[], unlimited]);
-    let doneBytes = 0;
-    await share(
-      threads,
-      batches(table, () => true),
-      async (thread, batch) => {
-        await thread.call('verify', [batch, depth === 'content']);
-        for (const i of batch) for (const frame of table.segments[i]?.frames ?? []) doneBytes += frame.packedBytes;
-        onProgress?.({ doneBytes, totalBytes: fileBytes });
-      },
-    );
+    const meter = new ProgressMeter((doneBytes) => onProgress?.({ doneBytes, totalBytes: fileBytes }));
+    await Promise.all(threads.map((thread) => thread.call('progressOpen', [meter.shared])));
+    meter.start();
+    try {
+      const all = batches(table, () => true);
+      await share(threads, all, (thread, batch) => thread.call('verify', [batch, depth === 'content']));
+    } finally {
+      meter.stop();
+    }
+    onProgress?.({ doneBytes: fileBytes, totalBytes: fileBytes });
     const volumes = table.volumes.map(({ index, absent, entries, contentBytes }) => ({
       index,
       absent,
