@@ -166,6 +166,7 @@ export class FakeEngines {
       stopWorkload: async () => [],
       removeWorkload: async () => undefined,
       removeByOperation: async () => [],
+      revertDispatch: async () => 'none',
     };
     return deployer as Deployer;
   }

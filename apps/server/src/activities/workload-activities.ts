@@ -58,11 +58,20 @@ export function workloadActivities(parts: HostParts): WithContext<HostActivities
     // The dispatch takes back what it did; what is left is what a killed server left.
     undoDeploy: async ({ job }, { signal }) => {
       const record = await state.workloads.getEvenDeleted(job.workloadId);
-      await deployer.removeByOperation(installation, job.workloadId, job.operationId, {
+      if (!record) {
+        await deployer.removeByOperation(installation, job.workloadId, job.operationId, { signal });
+        return { app: 'absent' };
+      }
+      const { volumes, stopTimeoutSeconds } = record.config;
+      await deployer.revertDispatch({
+        workload: { id: record.id, volumes, stopTimeoutSeconds },
+        installation,
+        operationId: job.operationId,
+        context: await parts.scopeContext(record.id),
+        guard: parts.restoreEngine,
         signal,
-        ...(record ? { timeoutSeconds: record.config.stopTimeoutSeconds } : {}),
       });
-      return { app: record ? await appState(parts, record, signal) : 'absent' };
+      return { app: await appState(parts, record, signal) };
     },
 
     stopApp: async ({ job }, { signal }) => {
