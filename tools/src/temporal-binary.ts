@@ -116,7 +116,8 @@ async function build(machine: Machine, terminal: Terminal, target: string, tried
     );
     const made = path.join(room, 'bin', 'temporal');
     if (result.code !== 0 || !machine.isExecutable(made)) {
-      const last = lastLines(result.stderr, 3).join(' / ');
+      const words = result.stderr.replace(/^go: downloading .*\n?/gm, '');
+      const last = lastLines(words, 3).join(' / ') || `go ended with code ${result.code}`;
       terminal.say('temporal', `the build failed: ${last}`);
       tried.push(`the build with Go failed (${last})`);
       return false;
