@@ -37,7 +37,7 @@ export interface EngineParts {
 /** The journal of a plan's transaction; null: there is none. @throws TX_CORRUPT */
 export async function transactionOf(parts: EngineParts, plan: Pick<FrozenPlan, 'txId'>): Promise<Transaction | null> {
   const found = await parts.journals.find(plan.txId);
-  if (!found || found.kind === 'empty') return null;
+  if (!found) return null;
   if (found.kind === 'corrupt') throw corrupt(found.file, found.offset);
   return found.tx;
 }

@@ -8,7 +8,7 @@ export async function heldBy(parts: EngineParts, workloadId: string): Promise<st
   const inMemory = parts.heldInMemory.get(workloadId);
   if (inMemory !== undefined) return inMemory;
   for (const found of await parts.journals.list()) {
-    if (found.kind === 'corrupt' && found.owner?.workloadId === workloadId) return found.owner.operationId;
+    if (found.kind === 'corrupt' && found.owner.workloadId === workloadId) return found.owner.operationId;
     if (found.kind !== 'transaction' || found.tx.workloadId !== workloadId) continue;
     if (found.tx.state === 'OPERATOR') return found.tx.operationId;
   }

@@ -4,7 +4,7 @@ export { createRestoreEngine, type RestoreEngineOptions } from './create-restore
 export type { HealthOf } from './engine-parts.ts';
 export type { Clock, EngineLog } from './environment.ts';
 export { WorkloadMutex } from './host-mutex.ts';
-export { txIdOf } from './journal/journal-store.ts';
+export { txIdOf } from './journal/journal-name.ts';
 export { archiveSafePort } from './ports/archive-safe-port.ts';
 export type { ArchivePort } from './ports/archive-port.ts';
 export type { FsPort } from './ports/fs-port.ts';

@@ -58,7 +58,7 @@ const inLanes = async (kills: readonly Kill[], run: (scene: Scene, kill: Kill) =
       for (let kill = queue.shift(); kill; kill = queue.shift())
         await run(scene, kill).catch((error: unknown) => {
           queue.length = 0;
-          throw new Error(`killed ${kill!.when} call ${kill!.at}`, { cause: error });
+          throw new Error(`killed ${kill.when} call ${kill.at}`, { cause: error });
         });
       await scene.house.remove();
     }),

@@ -1,6 +1,7 @@
 import { ForgeError, type OperatorGuide } from '@tiny-forge/contracts/domain';
 import type { EngineParts } from './engine-parts.ts';
-import { corrupt, txIdOf } from './journal/journal-store.ts';
+import { txIdOf } from './journal/journal-name.ts';
+import { corrupt } from './journal/journal-store.ts';
 import type { SwapVolume } from './journal/record.ts';
 import type { Transaction } from './journal/transaction.ts';
 import { operatorGuide, viewVolumes } from './operator-guide.ts';

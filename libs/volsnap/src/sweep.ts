@@ -1,5 +1,6 @@
 import { isForgeError, LABELS } from '@tiny-forge/contracts/domain';
 import type { EngineParts } from './engine-parts.ts';
+import { txIdOf } from './journal/journal-name.ts';
 import type { Transaction } from './journal/transaction.ts';
 import { instanceLabels } from './plan/directory-users.ts';
 import type { SweepReport } from './restore-engine.ts';
@@ -31,11 +32,6 @@ export async function sweep(parts: EngineParts, signal: AbortSignal): Promise<Sw
     if (found.kind === 'corrupt') {
       report.corrupt.push({ file: found.file, detail: `corrupt at byte ${found.offset}` });
       parts.log.error({ file: found.file, offset: found.offset }, 'a journal is corrupt; nothing of it is touched');
-      continue;
-    }
-    // No BEGIN was ever durable, so nothing was made in its name.
-    if (found.kind === 'empty') {
-      await parts.journals.retireEmpty(found.file);
       continue;
     }
     try {
@@ -140,12 +136,17 @@ async function holdPolicies(parts: EngineParts, tx: Transaction, signal: AbortSi
   return held;
 }
 
-/** Holders of operations whose journal is closed. One without any journal may belong to a restore between its first two steps. */
+/** A restore between its first two steps has a holder and no journal; after so long its operation is gone, and `extract` makes another one. */
+const HOLDER_LIFE_MS = 86_400_000;
+
 async function sweepHolders(parts: EngineParts, signal: AbortSignal): Promise<void> {
   const labels = { [LABELS.installation]: parts.installation, [LABELS.role]: 'holder' };
   for (const holder of await parts.docker.listContainers(labels, signal)) {
     const operationId = holder.labels[LABELS.operation];
-    if (operationId !== undefined && (await parts.journals.isClosed(operationId)))
+    if (operationId === undefined) continue;
+    const journal = await parts.journals.find(txIdOf(operationId));
+    const old = parts.clock.now().getTime() - holder.createdAt.getTime() > HOLDER_LIFE_MS;
+    if (journal ? journal.kind === 'transaction' && journal.closed : old)
       await parts.docker.removeContainer(holder.id, { force: true }, signal);
   }
 }

@@ -77,8 +77,9 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
       const resumed: string[] = [];
       for (const record of await pauses.list()) {
         if (signal.aborted) break;
-        const restoring = (await journals.list()).some(
-          (found) => found.kind !== 'empty' && ownerOf(found) === record.workloadId,
+        const open = await journals.list();
+        const restoring = open.some(
+          (found) => (found.kind === 'transaction' ? found.tx : found.owner).workloadId === record.workloadId,
         );
         // Data of that workload may be in motion: its restore decides what starts.
         if (restoring && record.mode === 'stop') continue;
@@ -93,10 +94,6 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
     },
   };
 }
-
-type Found = Awaited<ReturnType<JournalStore['list']>>[number];
-const ownerOf = (found: Exclude<Found, { kind: 'empty' }>): string | undefined =>
-  found.kind === 'transaction' ? found.tx.workloadId : found.owner?.workloadId;
 
 async function capture(
   parts: CaptureParts,

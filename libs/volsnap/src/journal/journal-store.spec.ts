@@ -8,6 +8,7 @@ import { CountingFsPort } from '../testing/counting-fs-port.ts';
 import { examplePlan } from '../testing/example-plan.ts';
 import { FailingFsPort } from '../testing/failing-fs-port.ts';
 import { JOURNAL_BLOCK, scanJournal } from './journal-bytes.ts';
+import { journalName } from './journal-name.ts';
 import { JournalStore } from './journal-store.ts';
 import type { JournalRecord } from './record.ts';
 import type { Transaction } from './transaction.ts';
@@ -41,7 +42,7 @@ describe('journal', () => {
   it('is written ahead, so that appends allocate nothing', async () => {
     const store = storeOver(new NodeFsPort());
     await upTo(store, staged, quiescing);
-    const bytes = await readFile(path.join(store.folder, `${plan.txId}.0.journal`));
+    const bytes = await readFile(path.join(store.folder, journalName(plan, 0)));
     expect(bytes.length).toBe(JOURNAL_BLOCK);
     expect(scanJournal(bytes).records.map((record) => record.type)).toEqual(['BEGIN', 'STAGED', 'QUIESCING']);
   });
@@ -69,13 +70,13 @@ describe('journal', () => {
       health: 'none',
     }));
     await store.append(tx, { type: 'QUIESCING', before: 'absent', containers });
-    const bytes = await readFile(path.join(store.folder, `${plan.txId}.0.journal`));
+    const bytes = await readFile(path.join(store.folder, journalName(plan, 0)));
     expect(bytes.length % JOURNAL_BLOCK).toBe(0);
     expect(await stateOf(storeOver(new NodeFsPort()))).toBe('QUIESCING');
   });
 
   it('ignores a torn last record and cuts it off before the next append', async () => {
-    const file = path.join(storeOver(new NodeFsPort()).folder, `${plan.txId}.0.journal`);
+    const file = path.join(storeOver(new NodeFsPort()).folder, journalName(plan, 0));
     await upTo(storeOver(new NodeFsPort()), staged, quiescing);
     const bytes = await readFile(file);
     const { end } = scanJournal(bytes);
@@ -92,12 +93,22 @@ describe('journal', () => {
     expect(after.records).toHaveLength(3);
   });
 
+  it('that lost everything holds its workload: its name tells whose it is', async () => {
+    const store = storeOver(new NodeFsPort());
+    await upTo(store, staged, quiescing);
+    const file = path.join(store.folder, journalName(plan, 0));
+    await writeFile(file, Buffer.alloc(JOURNAL_BLOCK));
+    const { workloadId, operationId } = plan;
+    expect(await store.list()).toMatchObject([{ kind: 'corrupt', owner: { workloadId, operationId } }]);
+    await expect(store.begin(examplePlan({ txId: 'other' }), [])).rejects.toMatchObject({ code: 'TX_OPEN' });
+  });
+
   it('is readable when cut at every byte', async () => {
     const store = storeOver(new NodeFsPort());
     await upTo(store, staged, quiescing, quiesced, safe, commit);
-    const file = path.join(store.folder, `${plan.txId}.0.journal`);
+    const file = path.join(store.folder, journalName(plan, 0));
     const { end } = scanJournal(await readFile(file));
-    const order = ['empty', 'BEGIN', 'STAGED', 'QUIESCING', 'QUIESCED', 'SAFE', 'COMMIT'];
+    const order = ['corrupt', 'BEGIN', 'STAGED', 'QUIESCING', 'QUIESCED', 'SAFE', 'COMMIT'];
     const seen: string[] = [];
     for (let size = end; size >= 0; size--) {
       await truncate(file, size);
@@ -112,7 +123,7 @@ describe('journal', () => {
   it('that is corrupt tells whose it is and is not opened', async () => {
     const store = storeOver(new NodeFsPort());
     await upTo(store, staged, quiescing);
-    const file = path.join(store.folder, `${plan.txId}.0.journal`);
+    const file = path.join(store.folder, journalName(plan, 0));
     const bytes = await readFile(file);
     bytes[bytes.indexOf('STAGED')]! ^= 1;
     await writeFile(file, bytes);

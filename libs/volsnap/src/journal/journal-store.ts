@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import type { Clock } from '../environment.ts';
@@ -8,28 +7,14 @@ import type { FsPort } from '../ports/fs-port.ts';
 import type { FrozenPlan } from '../restore-engine.ts';
 import { encodeRecord, scanJournal } from './journal-bytes.ts';
 import { cutTornTail, overwriteSame, writeAhead, writeJournalFile } from './journal-file.ts';
+import { journalName, parseJournalName, type JournalName, type JournalOwner } from './journal-name.ts';
 import type { JournalRecord, StoredRecord } from './record.ts';
 import { foldRecords, reservesDirectories, type Transaction } from './transaction.ts';
 
-/** One transaction's journal as found on disk. `corrupt` names whose it is where any record of it can be read. */
+/** One transaction's journal as found on disk. */
 export type FoundJournal =
   | { readonly kind: 'transaction'; readonly file: string; readonly closed: boolean; readonly tx: Transaction }
-  | {
-      readonly kind: 'corrupt';
-      readonly file: string;
-      readonly offset: number;
-      readonly owner: { readonly txId: string; readonly operationId: string; readonly workloadId: string } | null;
-    }
-  | { readonly kind: 'empty'; readonly file: string };
-
-const namePattern = /^([a-z0-9]+)\.([0-9]{1,4})\.journal$/;
-
-/** The transaction of an operation has one id for ever, so that a repeated step finds its own journal. 16 letters keep names short. */
-export function txIdOf(operationId: string): string {
-  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
-  const digest = createHash('sha256').update(`tiny-forge transaction ${operationId}`).digest();
-  return [...digest.subarray(0, 16)].map((byte) => alphabet[byte & 31]).join('');
-}
+  | { readonly kind: 'corrupt'; readonly file: string; readonly offset: number; readonly owner: JournalOwner };
 
 /**
  * The journals of one host (restore.md 3). The caller holds the data-directory lock and the workload's mutex: nobody else appends.
@@ -65,12 +50,10 @@ export class JournalStore {
   /** Every journal that is not closed, oldest first. */
   async list(): Promise<FoundJournal[]> {
     const names = await this.#names(this.folder);
-    const newest = new Map<string, { epoch: number; name: string }>();
-    for (const { txId, epoch, name } of names) {
-      if ((newest.get(txId)?.epoch ?? -1) < epoch) newest.set(txId, { epoch, name });
-    }
+    const newest = new Map<string, JournalName>();
+    for (const one of names) if ((newest.get(one.txId)?.epoch ?? -1) < one.epoch) newest.set(one.txId, one);
     const found: FoundJournal[] = [];
-    for (const { name } of newest.values()) found.push(await this.#read(path.join(this.folder, name), false));
+    for (const one of newest.values()) found.push(await this.#read(this.folder, one, false));
     return found.sort((a, b) => (startOf(a) < startOf(b) ? -1 : 1));
   }
 
@@ -82,7 +65,7 @@ export class JournalStore {
     ] as const) {
       const own = (await this.#names(folder)).filter((name) => name.txId === txId);
       const newest = own.sort((a, b) => b.epoch - a.epoch)[0];
-      if (newest) return this.#read(path.join(folder, newest.name), closed);
+      if (newest) return this.#read(folder, newest, closed);
     }
     return null;
   }
@@ -101,7 +84,7 @@ export class JournalStore {
     await this.prepare();
     for (const other of await this.list()) assertCompatible(other, plan);
     const before = await this.find(plan.txId);
-    if (before && before.kind !== 'empty')
+    if (before)
       throw new ForgeError({ code: 'TX_STATE', params: { step: 'extract', needs: 'none', found: describe(before) } });
     const head = { tx: plan.txId, epoch: 0, operationId: plan.operationId, workloadId: plan.workloadId };
     const record: StoredRecord = { v: 1, seq: 0, ...head, at: this.#now(), type: 'BEGIN', plan, missingParents };
@@ -173,18 +156,8 @@ export class JournalStore {
   /** Moves the file of a transaction whose CLOSED is durable. Idempotent. */
   async retireClosed(tx: Transaction): Promise<void> {
     await this.#retireBelow(tx.txId, tx.epoch);
-    const name = `${tx.txId}.${tx.epoch}.journal`;
+    const name = journalName(tx, tx.epoch);
     if ((await this.#fs.stat(path.join(this.folder, name))) !== null) await this.#retire(name);
-  }
-
-  async isClosed(operationId: string): Promise<boolean> {
-    const found = await this.find(txIdOf(operationId));
-    return found?.kind === 'transaction' && found.closed;
-  }
-
-  /** A file without any record: put away, not deleted. */
-  async retireEmpty(file: string): Promise<void> {
-    await this.#retire(path.basename(file));
   }
 
   /** Removes files that never became journals: left by a kill while one was being made. */
@@ -200,7 +173,7 @@ export class JournalStore {
 
   async #writeFile(records: readonly StoredRecord[]): Promise<Transaction> {
     const first = records[0] as StoredRecord;
-    const file = path.join(this.folder, `${first.tx}.${first.epoch}.journal`);
+    const file = path.join(this.folder, journalName({ ...first, txId: first.tx }, first.epoch));
     await naming('create', file, () => writeJournalFile(this.#fs, file, records));
     this.#trusted.add(file);
     return folded(records, file);
@@ -218,25 +191,19 @@ export class JournalStore {
     return { fd: await naming('open', file, () => this.#fs.open(file)), scanned, size: bytes.length };
   }
 
-  async #read(file: string, closed: boolean): Promise<FoundJournal> {
+  async #read(folder: string, owner: JournalName, closed: boolean): Promise<FoundJournal> {
+    const file = path.join(folder, owner.name);
     const scanned = scanJournal(await naming('read', file, () => this.#fs.readFile(file)));
-    const first = scanned.records[0];
-    const owner = first && { txId: first.tx, operationId: first.operationId, workloadId: first.workloadId };
-    if (scanned.corruptAt !== null) return { kind: 'corrupt', file, offset: scanned.corruptAt, owner: owner ?? null };
-    if (!first) return { kind: 'empty', file };
-    const records = this.#suspect.get(first.tx) ?? scanned.records;
-    const tx = foldRecords(records);
-    if (!tx) return { kind: 'corrupt', file, offset: 0, owner: owner ?? null };
-    return { kind: 'transaction', file, closed, tx };
+    if (scanned.corruptAt !== null) return { kind: 'corrupt', file, offset: scanned.corruptAt, owner };
+    // A journal is made with BEGIN in it: without one it lost more than a crash can take.
+    const tx = foldRecords(this.#suspect.get(owner.txId) ?? scanned.records);
+    return tx ? { kind: 'transaction', file, closed, tx } : { kind: 'corrupt', file, offset: 0, owner };
   }
 
-  async #names(folder: string): Promise<{ txId: string; epoch: number; name: string }[]> {
+  async #names(folder: string): Promise<JournalName[]> {
     if ((await this.#fs.stat(folder)) === null) return [];
     const names = await naming('readdir', folder, () => this.#fs.readDirectory(folder));
-    return names.flatMap((name) => {
-      const match = namePattern.exec(name);
-      return match ? [{ txId: match[1] as string, epoch: Number(match[2]), name }] : [];
-    });
+    return names.flatMap((name) => parseJournalName(name) ?? []);
   }
 
   async #highestEpoch(txId: string): Promise<number> {
@@ -257,7 +224,7 @@ export class JournalStore {
   }
 
   #fileOf(tx: Transaction): string {
-    return path.join(this.folder, `${tx.txId}.${tx.epoch}.journal`);
+    return path.join(this.folder, journalName(tx, tx.epoch));
   }
 
   #now(): string {
@@ -269,8 +236,8 @@ export const corrupt = (file: string, offset: number): ForgeError =>
   new ForgeError({ code: 'TX_CORRUPT', params: { path: file, offset } });
 
 function assertCompatible(other: FoundJournal, plan: FrozenPlan): void {
-  const owner = other.kind === 'transaction' ? other.tx : other.kind === 'corrupt' ? other.owner : null;
-  if (!owner || owner.txId === plan.txId) return;
+  const owner = other.kind === 'transaction' ? other.tx : other.owner;
+  if (owner.txId === plan.txId) return;
   const { txId, operationId } = owner;
   if (owner.workloadId === plan.workloadId) throw new ForgeError({ code: 'TX_OPEN', params: { txId, operationId } });
   if (other.kind !== 'transaction' || !reservesDirectories(other.tx)) return;

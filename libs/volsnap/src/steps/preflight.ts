@@ -1,6 +1,6 @@
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import { transactionOf, type EngineParts } from '../engine-parts.ts';
-import { txIdOf } from '../journal/journal-store.ts';
+import { txIdOf } from '../journal/journal-name.ts';
 import { gatherHostFacts } from '../plan/gather-host-facts.ts';
 import { planRestore, type PlannedRestore } from '../plan/plan-restore.ts';
 import { assertSameManifest } from '../ports/archive-safe-port.ts';
@@ -33,14 +33,11 @@ export async function preflight(parts: EngineParts, input: PreflightInput, conte
       params: { what: 'the volumes, their directories, the containers that run, the image or the workload' },
     });
   const links = new Map(input.snapshot.manifest.volumes.map((volume) => [volume.index, volume.links ?? 2]));
-  const probed =
-    plan.blockers.length > 0
-      ? []
-      : await probeParents(
-          parts,
-          txId,
-          targets.map((target) => ({ ...target, links: links.get(target.index) ?? 2 })),
-        );
+  const probed = await probeParents(
+    parts,
+    txId,
+    targets.map((target) => ({ ...target, links: links.get(target.index) ?? 2 })),
+  );
   assertUnblocked([...plan.blockers, ...probed]);
 
   const verified = await parts.archive.verify({

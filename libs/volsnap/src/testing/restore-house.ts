@@ -7,7 +7,7 @@ import type { ContainerSpec, DockerPort, RestartPolicy } from '@tiny-forge/docke
 import { PluginRegistry, type Plugin } from '@tiny-forge/plugin-api';
 import { createCaptureEngine } from '../capture/create-capture-engine.ts';
 import { createRestoreEngine, type RestoreEngineOptions } from '../create-restore-engine.ts';
-import { txIdOf } from '../journal/journal-store.ts';
+import { txIdOf } from '../journal/journal-name.ts';
 import { NodeFsPort } from '../ports/node-fs-port.ts';
 import type {
   CaptureEngine,
