@@ -25,7 +25,7 @@ export interface Parts {
   readonly restoreEngine: RestoreEngine;
   readonly captureEngine: CaptureEngine;
   /** What `VolumeScope.resolve` is given; `forbidden` of I13 included. Asks Docker for its root once and remembers it. */
-  scopeContext(workloadId: string): Promise<ScopeContext>;
+  readonly scopeContext: (workloadId: string) => Promise<ScopeContext>;
 }
 
 /** Injection tokens of Nest. */

@@ -36,6 +36,8 @@ export class TestServer {
   readonly port: number;
   /** What the next plans are; `{}` over a plan without blockers. */
   plan: Partial<RestorePlan> = {};
+  /** How long a plan takes to compute, ms. */
+  planMs = 0;
   /** How often a plan was computed. */
   plans = 0;
   heldBy: string | null = null;
@@ -93,6 +95,7 @@ export class TestServer {
       ...composed.restoreEngine,
       plan: async () => {
         if (self.server) self.server.plans += 1;
+        await new Promise((resolve) => setTimeout(resolve, self.server?.planMs ?? 0));
         return { ...aPlan(), ...self.server?.plan };
       },
       heldBy: async () => self.server?.heldBy ?? null,
@@ -118,13 +121,13 @@ export class TestServer {
     const answer = await this.anonymous.post('/api/auth/login', { username: 'admin', password: PASSWORD });
     if (answer.status !== 200) throw new Error(`login: ${answer.status} ${answer.text}`);
     const cookie = (answer.headers['set-cookie'] ?? []).map((each) => each.split(';')[0]).join('; ');
-    return new TestClient(this.port, { cookie, 'x-csrf-token': answer.body.csrfToken as string });
+    return new TestClient(this.port, { cookie, 'x-csrf-token': (answer.body as { csrfToken: string }).csrfToken });
   }
 
   async token(permissions: readonly Permission[] = PERMISSIONS): Promise<TestClient> {
     const made = await (await this.login()).post('/api/tokens', { name: 'spec', permissions });
     if (made.status !== 201) throw new Error(`token: ${made.status} ${made.text}`);
-    return new TestClient(this.port, { authorization: `Bearer ${made.body.token as string}` });
+    return new TestClient(this.port, { authorization: `Bearer ${(made.body as { token: string }).token}` });
   }
 
   async stop(): Promise<void> {
