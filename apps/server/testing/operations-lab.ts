@@ -47,7 +47,7 @@ export class OperationsLab {
       newId: randomUUID,
       log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
       host: role === 'api' ? null : this.engines.parts(),
-      timings: { backoffMs: 50, maxBackoffMs: 200, outageMs: 2_000 },
+      timings: { backoffMs: 50, maxBackoffMs: 200, outageMs: 30_000 },
       graceMs: 300,
       heartbeatMs: 1_000,
       ...more,
@@ -57,7 +57,7 @@ export class OperationsLab {
     return runtime;
   }
 
-  async ready(runtime: OperationsRuntime, timeoutMs = 30_000): Promise<void> {
+  async ready(runtime: OperationsRuntime, timeoutMs = 90_000): Promise<void> {
     await this.eventually(
       async () => {
         const { temporal, workers } = await runtime.gateway.health();

@@ -7,7 +7,7 @@ import type {
   SituationApp,
   SituationData,
 } from '@tiny-forge/contracts/domain';
-import type { ErrorView, OperationInput, OperationView } from './operation-types.ts';
+import type { ErrorView, OperationView } from './operation-types.ts';
 
 /** What a host activity is for. The activity refuses another host's or installation's work (WRONG_HOST) before it touches anything. */
 export interface Job {
@@ -66,16 +66,6 @@ export interface ControlActivities {
     readonly hostQueue: string;
     readonly silentMs: number;
   }): Promise<void>;
-  /** Writer 4 of restore.md 6: a `recover` operation ends, or holds, the row it recovers. */
-  endRecovered(request: {
-    readonly operationId: string;
-    readonly by: string;
-    readonly state: EndedState | 'NEEDS_OPERATOR';
-    readonly app: SituationApp;
-    readonly data: SituationData;
-    readonly error?: { readonly code: string; readonly params: ErrorParams; readonly detail: string };
-    readonly operatorGuide?: OperatorGuide;
-  }): Promise<void>;
 }
 
 export interface BeginAnswer {
@@ -92,7 +82,17 @@ export interface RecordRequest {
 
 export interface EndRequest extends RecordRequest {
   readonly runId: string;
-  readonly kind: OperationInput['kind'];
+  /** A `recover` ends, or holds, the row it recovers in the same transaction as its own (writer 4 of restore.md 6). */
+  readonly recovered?: RecoveredEnd;
+}
+
+export interface RecoveredEnd {
+  readonly operationId: string;
+  readonly state: EndedState | 'NEEDS_OPERATOR';
+  readonly app: SituationApp;
+  readonly data: SituationData;
+  readonly error?: { readonly code: string; readonly params: ErrorParams; readonly detail: string };
+  readonly operatorGuide?: OperatorGuide;
 }
 
 export interface PlanJob {

@@ -1,6 +1,6 @@
 import type { OperationState, OperatorGuide, SituationApp } from '@tiny-forge/contracts/domain';
-import { controlActivities, hostActivities } from './activity-options.ts';
-import type { FailureDetails, Job, OpaquePlan } from './activity-types.ts';
+import { hostActivities } from './activity-options.ts';
+import type { FailureDetails, Job, OpaquePlan, RecoveredEnd } from './activity-types.ts';
 import type { OperationInput } from './operation-types.ts';
 import { failure, stepFailureOf } from './step-failure.ts';
 import { StepRunner, Stopped } from './step-runner.ts';
@@ -15,7 +15,8 @@ export class OperationRun {
   readonly keeper: ViewKeeper;
   readonly steps: StepRunner;
   readonly host: ReturnType<typeof hostActivities>;
-  readonly control: ReturnType<typeof controlActivities>;
+  /** How the operation ends that this one recovers. */
+  recovered: RecoveredEnd | null = null;
   readonly #undos: UndoChain;
   #plan: OpaquePlan | null = null;
 
@@ -30,7 +31,6 @@ export class OperationRun {
     this.keeper = new ViewKeeper(input, timings);
     this.steps = new StepRunner(input, this.keeper, timings);
     this.host = hostActivities(input, timings);
-    this.control = controlActivities(timings);
     this.#undos = new UndoChain(input.hostId, timings);
   }
 

@@ -35,7 +35,7 @@ export async function operation(input: OperationInput, timings: Partial<Timings>
     if (!(await run.keeper.begin())) return { state: 'CANCELLED' };
     const { state, guide } = await perform(run);
     if (guide !== null) run.keeper.set({ operatorGuide: guide });
-    await run.keeper.end(state);
+    await run.keeper.end(state, run.recovered);
     await condition(allHandlersFinished);
     return { state };
   });

@@ -20,12 +20,12 @@ export async function recover(run: OperationRun): Promise<OperationState> {
   keeper.situation({ app: status.app });
   if (status.record === 'OPERATOR') return stays(run, recovers, status);
   if (status.plan === null || status.record === 'CLOSED') {
-    await tell(run, recovers, status.record === 'CLOSED' ? 'ROLLED_BACK' : 'FAILED');
+    tell(run, recovers, status.record === 'CLOSED' ? 'ROLLED_BACK' : 'FAILED');
     return 'SUCCEEDED';
   }
   run.holds(status.plan);
   const ended = await finishJournal(run, status.plan, status);
-  await tell(run, recovers, ended);
+  tell(run, recovers, ended);
   return 'SUCCEEDED';
 }
 
@@ -96,25 +96,26 @@ async function hold(run: OperationRun, plan: OpaquePlan, name: UndoName, cause: 
   const details = cause.code === 'ROLLBACK_FAILED' ? cause : failure('UNDO_FAILED', { step: name, why: cause.message });
   if (name === 'swapBack') run.keeper.situation({ data: cause.data ?? 'unclear' });
   const guide = await run.operatorRecord(plan, details);
-  await run.control.endRecovered({
+  const { app, data } = run.keeper.view.situation;
+  run.recovered = {
     operationId: run.input.options.recovers ?? '',
-    by: run.input.operationId,
     state: 'NEEDS_OPERATOR',
-    ...run.keeper.view.situation,
+    app,
+    data,
     error: { code: details.code, params: details.params, detail: details.message },
     ...(guide === null ? {} : { operatorGuide: guide }),
-  });
+  };
 }
 
-async function stays(run: OperationRun, recovers: string, status: RecoverStatus): Promise<OperationState> {
+function stays(run: OperationRun, recovers: string, status: RecoverStatus): OperationState {
   run.keeper.situation({ data: 'unclear' });
-  await run.control.endRecovered({
+  run.recovered = {
     operationId: recovers,
-    by: run.input.operationId,
     state: 'NEEDS_OPERATOR',
-    ...run.keeper.view.situation,
+    app: status.app,
+    data: 'unclear',
     ...(status.guide === null ? {} : { operatorGuide: status.guide }),
-  });
+  };
   const details = failure('WORKLOAD_HELD', { operationId: recovers });
   run.keeper.finishStep('recover', 'FAILED', details.message);
   run.keeper.fail(details);
@@ -127,11 +128,10 @@ function phase<T>(run: OperationRun, name: string, call: () => Promise<T>): Prom
   return run.steps.run('recover', call, { waits: never, decision: true });
 }
 
-async function tell(run: OperationRun, recovers: string, state: EndedState): Promise<void> {
+function tell(run: OperationRun, recovers: string, state: EndedState): void {
   const { app, data } = run.keeper.view.situation;
-  await run.control.endRecovered({
+  run.recovered = {
     operationId: recovers,
-    by: run.input.operationId,
     state,
     app,
     data,
@@ -144,5 +144,5 @@ async function tell(run: OperationRun, recovers: string, state: EndedState): Pro
             detail: failure('RECOVERED', { operationId: run.input.operationId }).message,
           },
         }),
-  });
+  };
 }

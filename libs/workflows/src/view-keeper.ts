@@ -7,7 +7,7 @@ import {
   type StepState,
 } from '@tiny-forge/contracts/domain';
 import { controlActivities, recordActivity } from './activity-options.ts';
-import type { FailureDetails } from './activity-types.ts';
+import type { FailureDetails, RecoveredEnd } from './activity-types.ts';
 import type { OperationInput, OperationView, StepView } from './operation-types.ts';
 import { searchAttributes } from './search-attributes.ts';
 import { errorView } from './step-failure.ts';
@@ -95,7 +95,7 @@ export class ViewKeeper {
   }
 
   /** Retried for ever: an operation has not ended before its row says so. */
-  async end(state: OperationState): Promise<void> {
+  async end(state: OperationState, recovered: RecoveredEnd | null): Promise<void> {
     this.set({ state }, ['waitingUntil']);
     const { error } = this.view;
     if (state === 'SUCCEEDED' && error) this.set({}, ['error']);
@@ -105,7 +105,7 @@ export class ViewKeeper {
       seq: ++this.#seq,
       view: this.view,
       runId: workflowInfo().runId,
-      kind: this.#input.kind,
+      ...(recovered === null ? {} : { recovered }),
     });
   }
 

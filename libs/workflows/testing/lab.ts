@@ -21,7 +21,7 @@ import {
 import type { operation, lane } from '../src/workflows.ts';
 import { ScriptedActivities, type Row } from './scripted-activities.ts';
 
-export const FAST: Partial<Timings> = { backoffMs: 20, maxBackoffMs: 50, outageMs: 3_000, laneIdleMs: 60_000 };
+export const FAST: Partial<Timings> = { backoffMs: 20, maxBackoffMs: 50, outageMs: 30_000, laneIdleMs: 60_000 };
 
 export type Refusal = { readonly refused: string; readonly details: unknown };
 

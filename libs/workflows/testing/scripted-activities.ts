@@ -83,7 +83,8 @@ export class ScriptedActivities {
         row.state = view.state;
         row.views.push(view);
       },
-      end: async ({ operationId, seq, view }) => {
+      end: async ({ operationId, seq, view, recovered }) => {
+        if (recovered) this.recovered.push({ operationId: recovered.operationId, state: recovered.state });
         const row = this.row(operationId);
         row.seq = seq;
         row.state = view.state;
@@ -107,9 +108,6 @@ export class ScriptedActivities {
         }
       },
       watchHost: async () => untilCancelled(),
-      endRecovered: async ({ operationId, state }) => {
-        this.recovered.push({ operationId, state });
-      },
     };
   }
 

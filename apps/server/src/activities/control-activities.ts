@@ -10,7 +10,7 @@ import {
   type ErrorCode,
   type OperationState,
 } from '@tiny-forge/contracts/domain';
-import type { ControlActivities, ErrorView } from '@tiny-forge/workflows';
+import type { ControlActivities, ErrorView, RecoveredEnd } from '@tiny-forge/workflows';
 import type { Clock, OperationRecord, State } from '../state/index.ts';
 import type { ActivityContext } from './guard-activities.ts';
 import { recoveredView } from './recovered-view.ts';
@@ -55,15 +55,13 @@ export function controlActivities(parts: ControlParts): WithContext<ControlActiv
       await state.operations.record(operationId, seq, view);
     },
 
-    end: async ({ operationId, seq, view, runId }) => {
+    end: async ({ operationId, seq, view, runId, recovered }) => {
       await storeHistory(parts, operationId, runId);
-      if (!isEnded(view.state)) {
-        await state.operations.record(operationId, seq, view);
-        await audit(state, operationId, view.state);
-        return;
-      }
       await state.transaction(async (stores) => {
-        if (await stores.operations.end(operationId, view)) await audit(stores, operationId, view.state);
+        if (recovered) await endRecovered(stores, recovered, clock.now().toISOString());
+        if (!isEnded(view.state)) {
+          if (await stores.operations.record(operationId, seq, view)) await audit(stores, operationId, view.state);
+        } else if (await stores.operations.end(operationId, view)) await audit(stores, operationId, view.state);
       });
     },
 
@@ -103,22 +101,22 @@ export function controlActivities(parts: ControlParts): WithContext<ControlActiv
         await Context.current().sleep(Math.max(pollMs, 2_000));
       }
     },
-
-    endRecovered: async (request) => {
-      await state.transaction(async (stores) => {
-        const row = await stores.operations.get(request.operationId);
-        if (!row || row.endedAt !== null) return;
-        const view = recoveredView(row.view, request, clock.now().toISOString());
-        if (isEnded(view.state)) {
-          if (await stores.operations.end(request.operationId, view)) {
-            await audit(stores, request.operationId, view.state);
-          }
-        } else {
-          await stores.operations.record(request.operationId, row.seq + 1, view);
-        }
-      });
-    },
   };
+}
+
+/** Call inside a transaction. An ended row stays as it is. */
+export async function endRecovered(
+  stores: Pick<State, 'audit' | 'operations'>,
+  recovered: RecoveredEnd,
+  at: string,
+): Promise<void> {
+  const row = await stores.operations.get(recovered.operationId);
+  if (!row || row.endedAt !== null) return;
+  const view = recoveredView(row.view, recovered, at);
+  const changed = isEnded(view.state)
+    ? await stores.operations.end(row.id, view)
+    : await stores.operations.record(row.id, row.seq + 1, view);
+  if (changed) await audit(stores, row.id, view.state);
 }
 
 /** Whether an activity of the host's queue waits, and has waited for so long, for somebody to take it. */

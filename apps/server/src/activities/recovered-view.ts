@@ -1,10 +1,8 @@
 import { ERRORS, type ErrorCode, type StepState } from '@tiny-forge/contracts/domain';
-import type { ControlActivities, OperationView, StepView } from '@tiny-forge/workflows';
-
-type EndRecovered = Parameters<ControlActivities['endRecovered']>[0];
+import type { OperationView, RecoveredEnd, StepView } from '@tiny-forge/workflows';
 
 /** What a recovered operation says of itself: what it had done, and how its recovery ended it. */
-export function recoveredView(was: OperationView, request: EndRecovered, at: string): OperationView {
+export function recoveredView(was: OperationView, request: RecoveredEnd, at: string): OperationView {
   const { waitingUntil: _waiting, error: lastError, operatorGuide: _guide, ...kept } = was;
   const error =
     request.error === undefined

@@ -8,6 +8,9 @@ export interface HostLock {
   release(): void;
 }
 
+/** A handle that nobody refers to is collected, and its lock with it. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Makes this the one host process of a data folder: an exclusive SQLite lock on `<dataDir>/host.lock`, which works across network namespaces and
  * ends with the process. Who holds it is told by `host.lock.json` beside it, which proves nothing.
@@ -33,8 +36,13 @@ export function acquireHostLock(dataDir: string, now: Date): HostLock {
     });
   }
   writeFileSync(note, `${JSON.stringify({ pid: process.pid, since: now.toISOString() })}\n`, { mode: 0o600 });
-  const held = database;
-  return { release: () => held.close() };
+  const lock = database;
+  held.add(lock);
+  return {
+    release: () => {
+      if (held.delete(lock)) lock.close();
+    },
+  };
 }
 
 const isBusy = (error: unknown): boolean => {

@@ -18,8 +18,12 @@ export async function ensureNamespace(connection: Connection, namespace: string)
   let found = await describeNamespace(connection, namespace);
   if (found === null) {
     await register(connection, namespace);
-    found = await describeUntilThere(connection, namespace);
-  } else if (found.ours && found.retentionSeconds < RETENTION_SECONDS) {
+    await ensureOnceKnown(connection, namespace);
+    found = await describeNamespace(connection, namespace);
+    if (found === null) throw new Error(`namespace ${namespace} vanished`);
+    return found.id;
+  }
+  if (found.ours && found.retentionSeconds < RETENTION_SECONDS) {
     await connection.workflowService.updateNamespace({
       namespace,
       config: { workflowExecutionRetentionTtl: { seconds: RETENTION_SECONDS } as never },
@@ -68,12 +72,14 @@ async function register(connection: Connection, namespace: string): Promise<void
 }
 
 /** A new namespace takes up to some seconds until every part of the server knows it. */
-async function describeUntilThere(connection: Connection, namespace: string): Promise<NamespaceState> {
+async function ensureOnceKnown(connection: Connection, namespace: string): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
-    const found = await describeNamespace(connection, namespace);
-    if (found) return found;
-    if (attempt >= 40) throw new Error(`namespace ${namespace} did not appear after it was registered`);
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    try {
+      return await ensureSearchAttributes(connection, namespace);
+    } catch (error) {
+      if (!isNamespaceMissing(error) || attempt >= 60) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
   }
 }
 

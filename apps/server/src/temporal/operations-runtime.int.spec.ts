@@ -145,6 +145,26 @@ describe('people', () => {
   }, 60_000);
 });
 
+describe('a host that is silent', () => {
+  it('shows as WAITING without a countdown, and goes on when it is back', async () => {
+    const control = await lab.process('control', { timings: { hostSilentMs: 300 } });
+    await lab.ready(control);
+    const input = await lab.submit(control, await lab.workload(), 'deploy');
+    await lab.eventually(
+      async () => (await lab.row(input.operationId))?.state === 'WAITING',
+      () => 'never waited',
+    );
+    const view = (await lab.row(input.operationId))?.view;
+    expect(view?.error?.code).toBe('HOST_OFFLINE');
+    expect(view?.waitingUntil).toBeUndefined();
+    expect(await codeOf(control.gateway.retryStep(input.operationId, {}))).toBe('NOT_WAITING');
+    await lab.process('host');
+    const row = await lab.ended(input.operationId, 60_000);
+    expect(row.state).toBe('SUCCEEDED');
+    expect(row.view.error).toBeUndefined();
+  }, 120_000);
+});
+
 describe('a stop of the server', () => {
   it('hands back what runs; the next start goes on, nothing is doubled', async () => {
     const runtime = await lab.process('all');

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 
 /** The burst of speculative workflow tasks makes core warn of tasks that were completed elsewhere: no one can act on it. */
 const NOISE =
-  /Task not found when completing|Workflow task not found|evicted|Network error while (polling|completing)/i;
+  /Task not found when completing|No workflows registered|Workflow task not found|evicted|Network error while (polling|completing)/i;
 
 let installed = false;
 

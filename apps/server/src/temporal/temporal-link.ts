@@ -19,7 +19,7 @@ export interface LinkOptions {
 }
 
 const PROBE_MS = 900;
-const PROBE_DEADLINE_MS = 2_000;
+const PROBE_DEADLINE_MS = 3_000;
 const RETRY_MS = [250, 500, 1_000, 2_000];
 
 /**
