@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { testDocker, type TestDocker } from '@tiny-forge/docker/testing';
+import { interceptFsPort } from './ports/fs-port.ts';
+import { NodeFsPort } from './ports/node-fs-port.ts';
 import type { CaptureResult, FrozenPlan, RestoreEngine } from './restore-engine.ts';
 import { jsonArchivePort } from './testing/json-archive-port.ts';
 import type { ChildOrder } from './testing/killed-child.ts';
@@ -130,14 +132,18 @@ describe('SIGKILL', () => {
   }, 600_000);
 
   it('after every effect of the sweep of a half done swap: the next sweep ends it, all new', async () => {
+    /** The first volume has no live tree, the second one has its old one. */
     const half = async (scene: Scene): Promise<FrozenPlan> => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
-      // The first rename of the first volume is the second `rename` after COMMIT at the earliest; dying after it leaves one volume without a live tree.
-      for (let at = 1; ; at++) {
-        const end = await runChild({ facts: scene.house.facts, plan, action: 'swap', kill: { at, when: 'after' } });
-        if (!end.killed) throw new Error('never half done');
-        if ((await scene.house.generations()).includes('absent')) return plan;
-      }
+      let renames = 0;
+      const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
+        if (call.name === 'rename' && ++renames > 1) throw Object.assign(new Error('injected'), { code: 'EIO' });
+        return proceed();
+      });
+      const dying = scene.house.engine({ archive, mountUsers: nobody, fs });
+      await expect(dying.swap(plan, quietContext())).rejects.toMatchObject({ code: 'IO_ERROR' });
+      expect(await scene.house.generations()).toEqual(['absent', 'newer']);
+      return plan;
     };
     const first = await build();
     const plan = await half(first);
@@ -146,15 +152,15 @@ describe('SIGKILL', () => {
     await first.house.remove();
     expect(effects.length).toBeGreaterThan(5);
 
-    for (const kill of everyEffect(effects)) {
-      const scene = await build();
+    await inLanes(everyEffect(effects), async (scene, kill) => {
       const plan = await half(scene);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'sweep', kill })).killed).toBe(true);
       const report = await fresh(scene).sweep(signal);
       expect(report).toMatchObject({ corrupt: [], unresolved: [] });
       await expectSame(scene, ['old', 'old'], plan);
-      await scene.house.remove();
-    }
+      await scene.house.undo(fresh(scene), plan);
+      expect(await scene.house.leftovers()).toEqual([]);
+    });
   }, 600_000);
 
   it('after every effect of extract and of finish: the next try ends it', async () => {

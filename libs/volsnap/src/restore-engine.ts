@@ -127,6 +127,8 @@ export interface TransactionStatus {
     | 'DONE'
     | 'OPERATOR'
     | 'CLOSED';
+  /** DONE was durable, also when the journal is closed since: the restore has succeeded. */
+  readonly done: boolean;
   readonly before: AppBefore | null;
   readonly safetySnapshotId: string | null;
   readonly plan: FrozenPlan | null;
