@@ -58,7 +58,8 @@ export function runCommand(
     child.stdout.on('data', (chunk: Buffer) => (stdout = (stdout + chunk.toString()).slice(-KEPT_OUTPUT)));
     child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-KEPT_OUTPUT)));
     child.on('error', (error) => resolve({ code: 127, stdout, stderr: error.message }));
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
+      if (signal !== null) stderr += `\n${command} was ended by ${signal}`;
       stop?.removeEventListener('abort', end);
       if (stop?.aborted === true) reject(stop.reason as Error);
       else resolve({ code: code ?? 1, stdout, stderr });

@@ -117,7 +117,7 @@ async function build(machine: Machine, terminal: Terminal, target: string, tried
     const made = path.join(room, 'bin', 'temporal');
     if (result.code !== 0 || !machine.isExecutable(made)) {
       const words = result.stderr.replace(/^go: downloading .*\n?/gm, '');
-      const last = lastLines(words, 3).join(' / ') || `go ended with code ${result.code}`;
+      const last = shorten(lastLines(words, 3).join(' / ') || `go ended with code ${result.code}`);
       terminal.say('temporal', `the build failed: ${last}`);
       tried.push(`the build with Go failed (${last})`);
       return false;
@@ -148,7 +148,7 @@ async function fetchBySdk(terminal: Terminal, target: string, download: Download
     terminal.say('temporal', `downloaded in ${duration(Date.now() - started)}`);
     return true;
   } catch (error) {
-    const [why = 'unknown'] = String(error instanceof Error ? error.message : error).split('\n');
+    const why = shorten(String(error instanceof Error ? error.message : error));
     terminal.say('temporal', `the download failed: ${why}`);
     tried.push(`the download failed (${why})`);
     return false;
@@ -156,6 +156,11 @@ async function fetchBySdk(terminal: Terminal, target: string, download: Download
     fs.rmSync(room, { recursive: true, force: true });
   }
 }
+
+const shorten = (text: string): string => {
+  const [line = ''] = text.split('\n');
+  return line.length > 200 ? `${line.slice(0, 120)} … ${line.slice(-70)}` : line;
+};
 
 /** The SDK offers its download only as part of starting a test server: start one, keep the program, stop the server. */
 export const downloadBySdk: Download = async (folder) => {
