@@ -16,8 +16,8 @@ export class FakeServer {
   readonly #routes = new Map<string, Handler>();
 
   constructor() {
-    globalThis.fetch = ((input: RequestInfo | URL, init?: RequestInit) =>
-      this.#answer(String(input), init)) as typeof fetch;
+    globalThis.fetch = (input: RequestInfo | URL, init?: RequestInit) =>
+      this.#answer(typeof input === 'string' ? input : input instanceof URL ? input.href : input.url, init);
   }
 
   on(route: string, handler: Handler | Reply): this {

@@ -159,8 +159,8 @@ describe('sending', () => {
     expect(sent?.body).toEqual({ planHash: examplePlan.planHash });
     expect(sent?.headers).toMatchObject({
       'X-Confirm-Restore': S,
-      'Idempotency-Key': expect.stringMatching(/^[0-9a-f]{32}$/) as string,
     });
+    expect(sent?.headers['Idempotency-Key']).toMatch(/^[0-9a-f]{32}$/);
   });
 
   it('UX11: a lost answer says so, keeps the word, and is sent again with the same key', async () => {
