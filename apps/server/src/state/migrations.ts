@@ -1,12 +1,8 @@
 import { sql, type Kysely } from 'kysely';
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import { firstTables } from './migration-0001-first-tables.ts';
+import type { Migration } from './migration.ts';
 import type { Database } from './schema.ts';
-
-export interface Migration {
-  readonly name: string;
-  up(db: Kysely<Database>): Promise<void>;
-}
 
 /** In order, for ever: a released migration is never edited. */
 export const MIGRATIONS: readonly Migration[] = [firstTables];

@@ -32,7 +32,7 @@ export async function logLines(
 /** Colours and cursor moves go, other control characters become visible (I11). */
 const withoutControls = (line: string): string =>
   line
-     
+
     .replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '')
-     
+
     .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
