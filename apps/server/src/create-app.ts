@@ -1,11 +1,13 @@
 import 'reflect-metadata';
 import cookie from '@fastify/cookie';
+import type { FastifyReply } from 'fastify';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.ts';
 import { registerAudit } from './http/audit.ts';
 import { BODY_LIMIT_BYTES, registerBodyParsing } from './http/body-parsing.ts';
 import { hostCheck } from './http/host-names.ts';
+import { RequestError, toProblem } from './http/problem.ts';
 import { registerEarlyRefusals } from './http/refusals.ts';
 import { registerSecurityHeaders } from './http/security-headers.ts';
 import { findWebApp, registerWebApp } from './http/static-web.ts';
@@ -37,9 +39,18 @@ export async function createApp({ parts, gateway, readiness, webRoot }: AppOptio
     bodyLimit: BODY_LIMIT_BYTES,
     trustProxy: 'loopback',
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 300 },
     requestTimeout: 120_000,
+    // An address that cannot be decoded or is too long reaches no hook and no filter.
+    frameworkErrors: (_error: unknown, _request: unknown, reply: FastifyReply) => {
+      const problem = toProblem(new RequestError('NOT_FOUND', { what: 'This address' }));
+      void reply
+        .status(problem.status)
+        .header('content-type', 'application/problem+json; charset=utf-8')
+        .header('x-content-type-options', 'nosniff')
+        .send(JSON.stringify(problem));
+    },
     logger: false,
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(parts, gateway, readiness), adapter, {

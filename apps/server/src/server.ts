@@ -60,7 +60,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await tellWhereDataLives(parts, say);
     const facts: StartFacts = { recovery: { status: 'ok', detail: null, code: null }, docker: null };
     const gateway = new LateGateway();
-    const readiness = new ReadinessProbe(parts, gateway, facts);
+    const readiness = new ReadinessProbe(parts, gateway, facts, { asksDocker: settings.role !== 'control' });
     const runtime = makeRuntime(parts);
     ending.push(() => runtime.stop());
     const hostStart = isHost
@@ -78,6 +78,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const port = await app.listen(settings.host, settings.port);
     if (hostStart) hostStart.start();
     else runtime.start();
+    ending.push(startHousekeeping(parts));
     const demo = startDemo(parts, app, readiness);
     if (demo) ending.push(() => demo.stop());
     return { url: urlOf(settings.host, port), parts, stop: end };
@@ -117,4 +118,21 @@ async function tellWhereDataLives({ state, settings, dataDir }: Parts, say: (lin
 export function urlOf(host: string, port: number): string {
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
   return `http://${shown}:${port}`;
+}
+
+const HOUSEKEEPING_MS = 3_600_000;
+
+/** Forgets what has run out. @returns its end */
+function startHousekeeping({ state, log }: Parts): () => void {
+  const clean = async (): Promise<void> => {
+    try {
+      await state.idempotency.purgeOld();
+      await state.sessions.purgeExpired();
+    } catch (error) {
+      log.warn({ err: error }, 'what has run out could not be forgotten');
+    }
+  };
+  const timer = setInterval(() => void clean(), HOUSEKEEPING_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }

@@ -189,6 +189,7 @@ describe('audit', () => {
     await session.post('/api/tokens', { name: 'audited', permissions: ['workloads:read'] });
     await session.post('/api/workloads', { nonsense: true });
     await login({ username: 'audited-user', password: 'very secret guess' });
+    await server.anonymous.post('/api/workloads', {});
     const records = (await server.parts.state.audit.list(10)).filter((each) => each.id > before);
     expect(records.map(({ principal, from, verb, outcome }) => ({ principal, from, verb, outcome }))).toEqual([
       { principal: '(nobody)', from: '127.0.0.1', verb: 'login', outcome: '401 BAD_CREDENTIALS' },

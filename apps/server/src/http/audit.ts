@@ -9,6 +9,9 @@ export function registerAudit(fastify: FastifyInstance, state: State, log: Logge
     const { forge } = request;
     const isMutation = !['GET', 'HEAD', 'OPTIONS'].includes(request.method);
     if (!isMutation || forge === null || !request.url.startsWith('/api')) return payload;
+    // What a stranger was refused changes nothing, and must not fill the disk. Guesses at passwords are told until they are slowed down.
+    const isGuess = request.routeOptions.config.endpoint?.id === 'login' && reply.statusCode !== 429;
+    if (forge.principal === null && !isGuess) return payload;
     const outcome = forge.outcome === null ? String(reply.statusCode) : `${reply.statusCode} ${forge.outcome}`;
     try {
       if (forge.auditId !== null) {

@@ -87,7 +87,8 @@ export function toProblem(error: ForgeError): Problem {
   };
 }
 
-const nextOf = (template: string, params: ErrorParams): string =>
+/** `next` of the catalogue with its parameters; what is not known stays visible. */
+export const nextOf = (template: string, params: ErrorParams): string =>
   template.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = params[name];
     return value === undefined || value === null ? whole : String(value);
@@ -117,7 +118,6 @@ export const isDatabaseBusy = (error: unknown): boolean =>
 
 /** Control characters never reach a log or an answer raw (I11). */
 export const printable = (text: string): string =>
-   
   text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '\ufffd').slice(0, 500);
 
 export { isForgeError };

@@ -8,9 +8,11 @@ import {
   type StepProgress,
 } from '@tiny-forge/contracts/domain';
 import { timestamp, type Clock, type OperationRecord, type State, type WorkloadRecord } from '../state/index.ts';
+import { presentError } from './error-presenter.ts';
 import type { OperationGateway } from './operation-gateway.ts';
 
 type Action = Operation['actions'][number];
+type Progress = Readonly<Record<string, StepProgress>>;
 type LiveStates = Awaited<ReturnType<OperationGateway['liveStates']>>;
 
 /** What each kind needs to be run anew, besides `operations:control`; kinds that are missing cannot be replayed. */
@@ -25,6 +27,7 @@ export const REPLAY_PERMISSION: Partial<Record<OperationKind, Permission>> = {
 
 /** A reader waits for Temporal's word no longer than this; without it the table answers alone. */
 const LIVE_WAIT_MS = 700;
+const PROGRESS_FRESH_MS = 400;
 const ALL_PERMISSIONS: readonly Permission[] | null = null;
 
 export interface PresenterParts {
@@ -37,6 +40,7 @@ export interface PresenterParts {
 export class OperationPresenter {
   readonly #parts: PresenterParts;
   readonly #gateway: OperationGateway;
+  readonly #asked = new Map<string, { readonly at: number; readonly progress: Promise<Progress> }>();
 
   constructor(parts: PresenterParts, gateway: OperationGateway) {
     this.#parts = parts;
@@ -93,7 +97,7 @@ export class OperationPresenter {
       readonly snapshotCreatedAt: string | null;
       readonly live: LiveStates;
       readonly permissions: readonly Permission[] | null;
-      readonly progress: Readonly<Record<string, StepProgress>>;
+      readonly progress: Progress;
       readonly serverTime: string;
     },
   ): Operation {
@@ -112,7 +116,7 @@ export class OperationPresenter {
         const progress = facts.progress[step.name];
         return step.state === 'RUNNING' && progress ? { ...step, progress } : { ...step };
       }),
-      ...(view.error ? { error: { ...view.error, params: { ...view.error.params } } } : {}),
+      ...(view.error ? { error: presentError(view.error) } : {}),
       requestedBy: record.requestedBy,
       createdAt: record.createdAt,
       endedAt: record.endedAt,
@@ -148,12 +152,15 @@ export class OperationPresenter {
     }
   }
 
-  async #progress(operationId: string): Promise<Readonly<Record<string, StepProgress>>> {
-    try {
-      return await this.#gateway.progress(operationId);
-    } catch {
-      return {};
-    }
+  /** Asked at most twice a second for each operation, however many watch. */
+  #progress(operationId: string): Promise<Progress> {
+    const now = performance.now();
+    for (const [id, { at }] of this.#asked) if (now - at > PROGRESS_FRESH_MS) this.#asked.delete(id);
+    const known = this.#asked.get(operationId);
+    if (known) return known.progress;
+    const progress = this.#gateway.progress(operationId).catch(() => ({}));
+    this.#asked.set(operationId, { at: now, progress });
+    return progress;
   }
 }
 

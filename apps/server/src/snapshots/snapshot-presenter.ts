@@ -1,4 +1,5 @@
 import type { Snapshot } from '@tiny-forge/contracts/domain';
+import { presentError } from '../operations/error-presenter.ts';
 import type { SnapshotRecord, State } from '../state/index.ts';
 
 /** Snapshots as the API tells them, with the pins that hold now. */
@@ -24,6 +25,6 @@ export async function presentSnapshots(records: readonly SnapshotRecord[], state
     notes: record.notes.map((note) => ({ ...note })),
     operationId: record.operationId,
     expiresAt: record.expiresAt,
-    ...(record.error ? { error: { ...record.error, params: { ...record.error.params } } } : {}),
+    ...(record.error ? { error: presentError(record.error) } : {}),
   }));
 }

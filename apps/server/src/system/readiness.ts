@@ -29,17 +29,19 @@ export class ReadinessProbe {
   readonly #gateway: OperationGateway;
   readonly #facts: StartFacts;
   readonly #maxAgeMs: number;
+  readonly #asksDocker: boolean;
   readonly #since = new Map<PartName, { readonly status: Part['status']; readonly at: string }>();
   #last: { readonly at: number; readonly parts: Promise<Part[]> } | null = null;
 
-  /** @param options.maxAgeMs how old an answer may be; at most a second (api.md) */
+  /** @param options.maxAgeMs how old an answer may be; at most a second (api.md). `asksDocker` false: a role that needs no Engine */
   constructor(
     parts: Pick<Parts, 'state' | 'docker' | 'clock'>,
     gateway: OperationGateway,
     facts: StartFacts,
-    options: { readonly maxAgeMs?: number } = {},
+    options: { readonly maxAgeMs?: number; readonly asksDocker?: boolean } = {},
   ) {
     this.#maxAgeMs = options.maxAgeMs ?? MAX_AGE_MS;
+    this.#asksDocker = options.asksDocker ?? true;
     this.#parts = parts;
     this.#gateway = gateway;
     this.#facts = facts;
@@ -76,7 +78,7 @@ export class ReadinessProbe {
     }));
     const [database, engine, { temporal, workers }] = await Promise.all([
       asked(() => state.ping()),
-      asked(() => docker.info(AbortSignal.timeout(ASK_MS))),
+      this.#asksDocker ? asked(() => docker.info(AbortSignal.timeout(ASK_MS))) : ok,
       running,
     ]);
     const words: readonly [PartName, PartWord][] = [
