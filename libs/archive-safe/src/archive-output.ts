@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { encodeTable, encodeTrailer, type Segment, type VolumeSummary } from './archive-table.ts';
 import { FrameCompressor, wrapHidden, type Codec } from './codec.ts';
-import type { CreateArchiveOptions, CreatedArchive } from './create-archive.ts';
+import type { CreateArchiveOptions, CreatedArchive } from './capture-request.ts';
 import { manifestPath, maxManifestBytes, type IndexEntry } from './entry.ts';
 import { encodeIndexBlock } from './index-block.ts';
 import { NoteList } from './note.ts';

@@ -2,55 +2,12 @@ import { closeSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { ArchiveOutput } from './archive-output.ts';
-import type { Codec } from './codec.ts';
+import type { CapturedVolume, CreateArchiveOptions, CreatedArchive } from './capture-request.ts';
 import { openDirectory } from './directory-handle.ts';
 import { forgeError } from './forge-fault.ts';
 import { frameBytes } from './frame-plan.ts';
-import type { LinkTier } from './link-policy.ts';
-import type { Note } from './note.ts';
 import type { PackedFrame } from './pack-task.ts';
-import type { SpaceRule } from './space-watch.ts';
 import { crewOf, withThreads, type Thread } from './thread-crew.ts';
-
-export interface CapturedVolume {
-  index: number;
-  /** Canonical absolute path of the directory, or null for a volume that is absent. */
-  root: string | null;
-  links: LinkTier;
-  /** Exact names directly below the root that are left out. */
-  exclude?: readonly string[];
-}
-
-export interface CreateArchiveOptions {
-  /** Absolute path. Written as `<file>.partial` beside it, synced, renamed; a stale partial file is replaced. */
-  file: string;
-  volumes: readonly CapturedVolume[];
-  /** Written as `manifest.json`, at most 1 MiB of JSON. */
-  manifest: object;
-  codec?: Codec;
-  /** Compression level; default 3 for zstd, 6 for gzip. */
-  level?: number;
-  /** 32 bytes; see `loadOrCreateKey`. */
-  key: Buffer;
-  signal?: AbortSignal;
-  /** Called on the calling thread as parts are written. Bytes are content bytes read. */
-  onProgress?: (progress: { doneBytes: number; doneEntries: number }) => void;
-  freeSpaceCheck?: SpaceRule;
-  /** Compressing threads, default min(2, CPUs); one more reads the trees. 0: the calling thread does all, and blocks. */
-  threads?: number;
-}
-
-export interface CreatedArchive {
-  /** Size of the archive file. */
-  bytes: number;
-  /** Hex SHA-256 of the archive file. */
-  sha256: string;
-  contentBytes: number;
-  /** Entries of all volumes, without the manifest. */
-  entries: number;
-  volumes: { index: number; contentBytes: number; entries: number }[];
-  notes: Note[];
-}
 
 /**
  * Captures volumes into one archive file. On any failure, abort included, the partial file is removed and no thread is left.

@@ -1,11 +1,7 @@
 export { escapeName } from './byte-string.ts';
 export { type Codec } from './codec.ts';
-export {
-  createArchive,
-  type CapturedVolume,
-  type CreateArchiveOptions,
-  type CreatedArchive,
-} from './create-archive.ts';
+export { type CapturedVolume, type CreateArchiveOptions, type CreatedArchive } from './capture-request.ts';
+export { createArchive } from './create-archive.ts';
 export { type EntryType } from './entry.ts';
 export { extractVolumes, type ExtractVolumesOptions, type ExtractedVolume } from './extract-volumes.ts';
 export { loadOrCreateKey } from './installation-key.ts';
