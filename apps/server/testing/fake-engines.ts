@@ -62,6 +62,7 @@ export class FakeEngines {
       workloadId,
       snapshotId,
       record,
+      done: record === 'DONE',
       before: 'running-healthy',
       safetySnapshotId: null,
       plan,

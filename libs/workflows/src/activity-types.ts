@@ -165,6 +165,8 @@ export interface RecoverStatus {
     | 'OPERATOR'
     | 'CLOSED';
   readonly plan: OpaquePlan | null;
+  /** CLOSED after DONE: the restore had succeeded. */
+  readonly done: boolean;
   readonly before: AppBefore | null;
   readonly app: SituationApp;
   /** OPERATOR that stays: what the person still has to do. */

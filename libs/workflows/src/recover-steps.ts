@@ -20,7 +20,8 @@ export async function recover(run: OperationRun): Promise<OperationState> {
   keeper.situation({ app: status.app });
   if (status.record === 'OPERATOR') return stays(run, recovers, status);
   if (status.plan === null || status.record === 'CLOSED') {
-    tell(run, recovers, status.record === 'CLOSED' ? 'ROLLED_BACK' : 'FAILED');
+    const undone = status.record === 'CLOSED' && status.before !== null ? 'ROLLED_BACK' : 'FAILED';
+    tell(run, recovers, status.done ? 'SUCCEEDED' : undone);
     return 'SUCCEEDED';
   }
   run.holds(status.plan);

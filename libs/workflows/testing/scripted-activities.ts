@@ -50,6 +50,7 @@ export class ScriptedActivities {
   recoverStatus: RecoverStatus = {
     record: 'SWAPPED',
     plan: { txId: 'tx' },
+    done: false,
     before: 'running-healthy',
     app: 'stopped',
     guide: null,

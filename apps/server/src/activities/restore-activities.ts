@@ -100,7 +100,7 @@ export function restoreActivities(parts: HostParts): WithContext<HostActivities,
       if ((await engine.status(recovers))?.record === 'OPERATOR') {
         const examined = await engine.examine(recovers);
         guide = examined.guide;
-        if (!recheck) return { record: 'OPERATOR', plan: null, before: null, app, guide };
+        if (!recheck) return { record: 'OPERATOR', plan: null, done: false, before: null, app, guide };
         if (examined.verdict !== 'unclear') await engine.acceptVerdict(recovers, examined.verdict, job.operationId);
         else if (accept === 'as-is') await engine.acceptVerdict(recovers, 'all-old', job.operationId);
       }
@@ -108,6 +108,7 @@ export function restoreActivities(parts: HostParts): WithContext<HostActivities,
       return {
         record: status?.record ?? 'CLOSED',
         plan: (status?.plan ?? null) as OpaquePlan | null,
+        done: status?.done ?? false,
         before: status?.before ?? null,
         app,
         guide: status?.record === 'OPERATOR' ? guide : null,

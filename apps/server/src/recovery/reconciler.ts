@@ -1,8 +1,9 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { ERRORS, renderDetail, workflowIds } from '@tiny-forge/contracts/domain';
+import { ERRORS, renderDetail, workflowIds, type SituationApp } from '@tiny-forge/contracts/domain';
 import type { RestoreEngine, TransactionStatus } from '@tiny-forge/volsnap';
 import type { OperationInput, OperationView } from '@tiny-forge/workflows';
+import { recoveredView } from '../activities/recovered-view.ts';
 import type { Clock, OperationRecord, State } from '../state/index.ts';
 import type { LaneClient } from '../temporal/lane-client.ts';
 
@@ -14,7 +15,7 @@ export interface ReconcilerParts {
   readonly installation: string;
   readonly hostId: string;
   /** Journals of this host; null in a process without the host role: it leaves begun operations alone. */
-  readonly engine: Pick<RestoreEngine, 'openTransactions'> | null;
+  readonly engine: Pick<RestoreEngine, 'openTransactions' | 'status'> | null;
   /** null while Temporal is away: then nothing is positively known and nothing is done. */
   readonly client: () => Client | null;
   readonly lane: () => LaneClient | null;
@@ -94,7 +95,9 @@ export class Reconciler {
     const fresh = await state.operations.get(row.id);
     if (fresh?.endedAt !== null) return;
     this.#parts.log.warn({ part: 'reconciler', operationId: row.id, kind: row.kind }, 'Temporal no longer knows it');
-    await state.transaction((stores) => stores.operations.end(row.id, lostView(fresh)));
+    const closed = row.kind === 'restore' ? ((await this.#parts.engine?.status(row.id)) ?? null) : null;
+    const view = closed === null ? lostView(fresh) : closedView(fresh, closed, clock.now().toISOString());
+    await state.transaction((stores) => stores.operations.end(row.id, view));
   }
 
   /** Accepted but not begun: what the lane does not know is submitted again. */
@@ -173,6 +176,17 @@ export class Reconciler {
     const why = error instanceof Error ? error.message : String(error);
     this.#parts.log.warn({ part: 'reconciler', operationId, why }, 'not settled; tried again in a minute');
   }
+}
+
+/** Its journal was closed: everything was done, or everything was undone, and only the end was lost. */
+function closedView(row: OperationRecord, journal: TransactionStatus, at: string): OperationView {
+  const app: SituationApp = journal.before === 'stopped' || journal.before === 'absent' ? journal.before : 'running';
+  const end = { operationId: row.id, app };
+  if (journal.done) return recoveredView(row.view, { ...end, state: 'SUCCEEDED', data: 'restored' }, at);
+  const detail = renderDetail('LOST_BY_TEMPORAL', {});
+  const state = journal.before === null ? 'FAILED' : 'ROLLED_BACK';
+  const error = { code: 'LOST_BY_TEMPORAL', params: {}, detail };
+  return recoveredView(row.view, { ...end, state, data: 'current', error }, at);
 }
 
 /** No journal is open: whatever the operation had begun, no volume is in motion. */

@@ -95,7 +95,7 @@ export function statusOf(tx: Transaction): TransactionStatus {
     workloadId: tx.workloadId,
     snapshotId: tx.begin.plan.snapshotId,
     record: tx.state,
-    done: tx.done,
+    done: tx.done !== null,
     before: tx.quiescing?.before ?? null,
     safetySnapshotId: tx.safe?.snapshotId ?? null,
     plan: tx.begin.plan,

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { pino } from 'pino';
+import { ERRORS, isForgeError } from '@tiny-forge/contracts/domain';
+import { composeParts } from '../composition.ts';
+import { acquireHostLock } from '../recovery/index.ts';
+import { systemClock } from '../state/index.ts';
+import { recoverByHand } from './recover-by-hand.ts';
+import { commandSettings } from './settings-of-command.ts';
+
+const USAGE = `usage: npm run recover -- <workload id or name | --all>
+
+Finishes interrupted restores by their journals where Temporal is gone for good. The server must not run: while it does, it
+recovers by itself. Exit code 0: nothing is open any more; 1: something needs an operator or failed; 2: nothing was done.`;
+
+async function main(which: string | undefined): Promise<number> {
+  if (which === undefined || which === '--help' || which === '-h') {
+    console.log(USAGE);
+    return which === undefined ? 2 : 0;
+  }
+  const settings = commandSettings(process.env);
+  if (!existsSync(settings.dataDir)) {
+    console.error(`the data folder ${settings.dataDir} does not exist; set TINY_FORGE_DATA as the server has it`);
+    return 2;
+  }
+  const lock = acquireHostLock(settings.dataDir, new Date());
+  const log = pino({ level: 'warn' }, pino.destination(2));
+  const parts = await composeParts({ settings, log, clock: systemClock, newId: randomUUID });
+  try {
+    const workloads = await parts.state.workloads.all();
+    const ids = workloads
+      .filter((one) => which === '--all' || one.id === which || one.config.name === which)
+      .map((one) => one.id);
+    await parts.restoreEngine.sweep(new AbortController().signal);
+    await parts.captureEngine.sweepPauses(new AbortController().signal);
+    const open = (await parts.restoreEngine.openTransactions()).filter(
+      (journal) => which === '--all' || journal.workloadId === which || ids.includes(journal.workloadId),
+    );
+    if (open.length === 0) {
+      console.log(`no open journal of ${which === '--all' ? 'any workload' : which}: nothing to recover`);
+      return ids.length > 0 || which === '--all' ? 0 : 2;
+    }
+    let isOpen = false;
+    for (const journal of open) {
+      console.log(`operation ${journal.operationId} of workload ${journal.workloadId}: journal at ${journal.record}`);
+      const state = await recoverByHand(parts, journal, (line) => console.log(line));
+      console.log(`operation ${journal.operationId}: ${state}`);
+      isOpen ||= state === 'NEEDS_OPERATOR';
+    }
+    return isOpen ? 1 : 0;
+  } finally {
+    await parts.state.close();
+    lock.release();
+  }
+}
+
+try {
+  process.exit(await main(process.argv[2]));
+} catch (error) {
+  const next = isForgeError(error) ? ` ${ERRORS[error.code].next}` : '';
+  console.error(`recovery did not go through: ${error instanceof Error ? error.message : String(error)}${next}`);
+  process.exit(1);
+}
