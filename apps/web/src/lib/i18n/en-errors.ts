@@ -71,7 +71,7 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   SNAPSHOT_NOT_READY: (v) => `The snapshot is not ready (${v.name('state')}).`,
   OPERATION_OPEN: (v) => `${v.name('field')} cannot be changed while an operation is open.`,
 
-  RESTORE_BLOCKED: () => 'The restore is blocked by the checks below.',
+  RESTORE_BLOCKED: () => 'The restore is blocked: see what stands in the way.',
   VOLUME_NOT_IN_CONFIG: (v) => `The app no longer has ${v.name('target')}.`,
   VOLUME_CHANGED: (v) =>
     `The volume ${v.name('target')} was ${v.name('was')} when captured and is ${v.name('is')} now.`,
@@ -119,7 +119,10 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   WRONG_HOST: (v) => `This host is ${v.name('host')}; the work is for ${v.name('expected')}.`,
   WORKLOAD_GONE: () => 'The app was deleted.',
   DOCKER_AWAY: () => 'Docker does not answer.',
-  DOCKER_NOT_ON_THIS_HOST: (v) => `The Docker Engine at ${v.name('dockerHost')} does not see the files of this host.`,
+  DOCKER_NOT_ON_THIS_HOST: (v) =>
+    v.has('dockerHost')
+      ? `The Docker Engine at ${v.name('dockerHost')} does not see the files of this host.`
+      : 'The Docker Engine does not see the files of this host.',
   HOST_OFFLINE: (v) => `Host ${v.name('host')} is silent: none of its workers took the step.`,
   LOST_BY_TEMPORAL: () => 'Temporal no longer knows this operation; it had touched nothing.',
   RECOVERED: () => 'The operation was interrupted; a recovery ended it.',

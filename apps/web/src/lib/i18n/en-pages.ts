@@ -41,12 +41,6 @@ export const pagesEn = {
     snapshots: 'Snapshots',
     note: 'Note',
     notePlaceholder: 'optional',
-    quiesce: 'While it runs',
-    quiesceMode: {
-      pause: 'pause the app for the moment of reading',
-      stop: 'stop the app while reading',
-      none: 'read without pausing',
-    },
     take: 'Take snapshot',
     takeNote: (d: string) => `The app pauses while its data is read, at most ${d}.`,
     taking: 'A snapshot is being taken.',

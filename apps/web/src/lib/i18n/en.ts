@@ -57,6 +57,7 @@ export const en = {
   },
   counts: {
     files: (count: number, shown: string) => `${shown} ${english(count, 'file', 'files')}`,
+    leftOut: (count: number) => `${String(count)} left out`,
     tries: (count: number) => `${String(count)} ${english(count, 'try', 'tries')}`,
     snapshots: (count: number) => `${String(count)} ${english(count, 'snapshot', 'snapshots')}`,
     operations: (count: number) => `${String(count)} ${english(count, 'operation', 'operations')}`,

@@ -68,7 +68,7 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   SNAPSHOT_NOT_READY: (v) => `Снимок не готов (${v.name('state')}).`,
   OPERATION_OPEN: (v) => `Поле ${v.name('field')} нельзя изменить, пока операция не закончена.`,
 
-  RESTORE_BLOCKED: () => 'Восстановлению мешают причины ниже.',
+  RESTORE_BLOCKED: () => 'Восстановлению что-то мешает: посмотрите, что именно.',
   VOLUME_NOT_IN_CONFIG: (v) => `В приложении больше нет тома ${v.name('target')}.`,
   VOLUME_CHANGED: (v) => `Том ${v.name('target')} при создании снимка: ${v.name('was')}; сейчас: ${v.name('is')}.`,
   VOLUME_MISSING: (v) => `Нет папки ${v.name('path')}.`,
@@ -118,7 +118,10 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   WRONG_HOST: (v) => `Это хост ${v.name('host')}, а работа предназначена хосту ${v.name('expected')}.`,
   WORKLOAD_GONE: () => 'Приложение удалено.',
   DOCKER_AWAY: () => 'Docker не отвечает.',
-  DOCKER_NOT_ON_THIS_HOST: (v) => `Docker по адресу ${v.name('dockerHost')} не видит файлов этого хоста.`,
+  DOCKER_NOT_ON_THIS_HOST: (v) =>
+    v.has('dockerHost')
+      ? `Docker по адресу ${v.name('dockerHost')} не видит файлов этого хоста.`
+      : 'Docker не видит файлов этого хоста.',
   HOST_OFFLINE: (v) => `Хост ${v.name('host')} молчит: шаг никто не взял в работу.`,
   LOST_BY_TEMPORAL: () => 'Temporal больше не знает этой операции; она ничего не успела изменить.',
   RECOVERED: () => 'Операция была прервана; её завершил разбор прерванного.',

@@ -57,6 +57,7 @@ export const ru: Messages = {
   },
   counts: {
     files: (count, shown) => `${shown} ${russian(count, 'файл', 'файла', 'файлов')}`,
+    leftOut: (count) => `не вошло: ${String(count)}`,
     tries: (count) => `${String(count)} ${russian(count, 'попытка', 'попытки', 'попыток')}`,
     snapshots: (count) => `${String(count)} ${russian(count, 'снимок', 'снимка', 'снимков')}`,
     operations: (count) => `${String(count)} ${russian(count, 'операция', 'операции', 'операций')}`,

@@ -1,4 +1,5 @@
 import { type Operation, type Readiness, type WorkloadStatus, isEnded } from '@tiny-forge/contracts/domain';
+import { untrack } from 'svelte';
 import { operations, readiness } from '../api/calls.ts';
 import { codeOf, failureOf } from '../api/failure.ts';
 import { operationStore } from '../state/operations.svelte.ts';
@@ -64,7 +65,7 @@ class Feed {
     document.addEventListener('visibilitychange', visibility);
     window.addEventListener('pageshow', wake);
     window.addEventListener('online', wake);
-    void this.#connect();
+    untrack(() => void this.#connect());
     return () => {
       this.#running = false;
       clearInterval(beat);
@@ -80,7 +81,10 @@ class Feed {
   watch(operationId: string | undefined): void {
     if (this.#watched === operationId) return;
     this.#watched = operationId;
-    if (this.#running && this.#stream !== undefined && this.#streamUrl !== this.#url()) void this.#connect();
+    // Called from effects, which must not follow each message of the operation.
+    untrack(() => {
+      if (this.#running && this.#stream !== undefined && this.#streamUrl !== this.#url()) void this.#connect();
+    });
   }
 
   onOperation(listener: (operation: Operation) => void): () => void {
@@ -209,7 +213,12 @@ class Feed {
   }
 
   #recovered(): void {
-    if ((this.stale || this.trouble !== 'none') && this.notice === 'none') this.notice = 'reconnected';
+    if ((this.stale || this.trouble !== 'none') && this.notice === 'none') {
+      this.notice = 'reconnected';
+      setTimeout(() => {
+        if (this.notice === 'reconnected') this.notice = 'none';
+      }, 8000);
+    }
     this.trouble = 'none';
     this.retryAt = undefined;
     this.parts = [];

@@ -1,3 +1,4 @@
+import { untrack } from 'svelte';
 import { type Failure, failureOf } from '../api/failure.ts';
 
 /** One thing a page loads. An answer that comes late, after a newer request, is dropped; what was shown stays while loading and on failure. */
@@ -17,7 +18,8 @@ export class Resource<T> {
     const round = ++this.#round;
     this.loading = true;
     try {
-      const data = await this.#load();
+      // Called from effects: what a request reads on its way out must not run the effect again.
+      const data = await untrack(() => this.#load());
       if (round !== this.#round) return;
       this.data = data;
       this.failure = undefined;
