@@ -35,7 +35,7 @@ describe('bad input: parts that are away', () => {
     return answer.body.parts.find((each) => each.name === name)?.status;
   };
   const isAway = (name: string) =>
-    eventually(`${name} away`, async () => (await part(name)) !== 'ok', { timeoutMs: 15_000 });
+    eventually(`${name} away`, async () => (await part(name)) !== 'ok', { timeoutMs: 60_000 });
 
   /** What was answered 503 never runs: its row, if there is one, is CANCELLED, and so it stays. */
   async function noEffectLater(

@@ -253,7 +253,7 @@ export interface CaptureEngine {
   /** Removes the archive file of a snapshot; absent is fine. */
   remove(workloadId: string, snapshotId: string): Promise<void>;
   /** Where the archive of a snapshot is, or will be. */
-  archivePath(workloadId: string, snapshotId: string, codec?: Codec): string;
+  archivePath(workloadId: string, snapshotId: string, codec: Codec): string;
   /** Unpauses what a killed server left paused. */
   sweepPauses(signal: AbortSignal): Promise<readonly string[]>;
 }

@@ -49,7 +49,7 @@ function snapshotSource(parts: Pick<HostParts, 'captureEngine'>, snapshot: Snaps
     id: snapshot.id,
     workloadId: snapshot.workloadId,
     createdAt: snapshot.createdAt,
-    file: parts.captureEngine.archivePath(snapshot.workloadId, snapshot.id),
+    file: parts.captureEngine.archivePath(snapshot.workloadId, snapshot.id, snapshot.codec),
     archiveSha256,
     bytes,
     contentBytes,

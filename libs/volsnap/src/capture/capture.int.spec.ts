@@ -168,7 +168,7 @@ describe('capture', () => {
   it('leaves a half written file of an earlier process behind', async () => {
     const input = order();
     const engine = house.capturer();
-    const file = engine.archivePath(house.facts.workloadId, input.snapshotId);
+    const file = engine.archivePath(house.facts.workloadId, input.snapshotId, 'zstd');
     await mkdir(path.dirname(file), { recursive: true });
     await writeFile(`${file}.new`, 'half');
     await engine.capture(input, quietContext());

@@ -43,7 +43,7 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
   const archive = options.archive ?? archiveSafePort(options.key);
   const parts: CaptureParts = { installation, docker, registry, pauses, clock, log, options, archive };
   const folderOf = (workloadId: string): string => path.join(dataDir, 'snapshots', workloadId);
-  const archivePath = (workloadId: string, snapshotId: string, codec: Codec = 'zstd'): string =>
+  const archivePath = (workloadId: string, snapshotId: string, codec: Codec): string =>
     path.join(folderOf(workloadId), `${snapshotId}.${extension[codec]}`);
   const resultPath = (workloadId: string, snapshotId: string): string =>
     path.join(folderOf(workloadId), `${snapshotId}.json`);
