@@ -10,10 +10,9 @@ import { fileSystemFacts, missingParents } from '../plan/gather-host-facts.ts';
 import { reserveOf } from '../plan/space-needs.ts';
 import { naming, syncDirectories } from '../ports/fs-error.ts';
 import type { FrozenPlan, RestoreTarget, StepContext } from '../restore-engine.ts';
-import { removeEmpty } from '../swap/discard-tree.ts';
 import { stagingPathOf } from '../swap/swap-plan.ts';
 import { collectDone } from './collect.ts';
-import { discardAttempts } from './discard-attempts.ts';
+import { discardAttempts, nextAttempt, removeUnrecorded } from './discard-attempts.ts';
 import { holdImage } from './holder.ts';
 
 export async function extract(
@@ -90,19 +89,16 @@ async function makeStaging(
   return { tx: await parts.journals.append(tx, { type: 'STAGING', attempt, volumes }), volumes, attempt };
 }
 
-/** Names of attempts that were killed before STAGING hold empty directories of ours, or nothing. */
 async function freeAttempt(parts: EngineParts, tx: Transaction, wanted: readonly RestoreTarget[]): Promise<number> {
-  const first = Math.max(0, ...tx.attempts.map((done) => done.attempt)) + 1;
-  for (let attempt = first; ; attempt++) {
-    let free = true;
-    for (const target of wanted) {
-      const staging = stagingPathOf(tx.begin.plan, target, attempt);
-      if ((await parts.fs.stat(staging)) !== null) free = (await removeEmpty(parts.fs, staging)) && free;
-    }
-    if (free) return attempt;
-    if (attempt > first + 100)
-      throw new ForgeError({ code: 'DATA_CHANGED', params: { path: wanted[0]?.parent ?? '' } });
+  await removeUnrecorded(parts, tx);
+  const first = nextAttempt(tx);
+  for (let attempt = first; attempt < first + 100; attempt++) {
+    const taken = await Promise.all(
+      wanted.map((target) => parts.fs.stat(stagingPathOf(tx.begin.plan, target, attempt))),
+    );
+    if (taken.every((found) => found === null)) return attempt;
   }
+  throw new ForgeError({ code: 'DATA_CHANGED', params: { path: wanted[0]?.parent ?? '' } });
 }
 
 async function fill(

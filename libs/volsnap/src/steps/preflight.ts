@@ -16,6 +16,12 @@ export async function makePlan(parts: EngineParts, input: PlanInput, signal: Abo
   return planRestore(input, facts, { now: parts.clock.now(), reserve: parts.reserve });
 }
 
+/** Each target with its link tier, as captured. */
+const withLinks = (input: PreflightInput, targets: PlannedRestore['targets']) => {
+  const links = new Map(input.snapshot.manifest.volumes.map((volume) => [volume.index, volume.links ?? 2]));
+  return targets.map((target) => ({ ...target, links: links.get(target.index) ?? 2 }));
+};
+
 /** All checks again, with what a plan may not do: probes, the whole archive, the image. Leaves nothing but the holder. */
 export async function preflight(parts: EngineParts, input: PreflightInput, context: StepContext): Promise<FrozenPlan> {
   const txId = txIdOf(input.operationId);
@@ -32,13 +38,7 @@ export async function preflight(parts: EngineParts, input: PreflightInput, conte
       code: 'PLAN_CHANGED',
       params: { what: 'the volumes, their directories, the containers that run, the image or the workload' },
     });
-  const links = new Map(input.snapshot.manifest.volumes.map((volume) => [volume.index, volume.links ?? 2]));
-  const probed = await probeParents(
-    parts,
-    txId,
-    targets.map((target) => ({ ...target, links: links.get(target.index) ?? 2 })),
-  );
-  assertUnblocked([...plan.blockers, ...probed]);
+  assertUnblocked(plan.blockers);
 
   const verified = await parts.archive.verify({
     file: input.snapshot.file,
@@ -51,6 +51,8 @@ export async function preflight(parts: EngineParts, input: PreflightInput, conte
   const owner = { workloadId: input.workload.id, operationId: input.operationId };
   try {
     const held = planned.image ? await holdImage(parts, { ...owner, image: planned.image }, signal) : null;
+    // Last, because it is the one check that writes beside the volumes (I2).
+    assertUnblocked(await probeParents(parts, txId, withLinks(input, targets)));
     return {
       txId,
       ...owner,

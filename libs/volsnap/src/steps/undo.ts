@@ -8,7 +8,7 @@ import { naming } from '../ports/fs-error.ts';
 import type { FrozenPlan, RedeployRecorded } from '../restore-engine.ts';
 import { removeEmpty } from '../swap/discard-tree.ts';
 import { swapBack as renameBack } from '../swap/swap-volumes.ts';
-import { discardAttempts } from './discard-attempts.ts';
+import { discardAttempts, removeUnrecorded } from './discard-attempts.ts';
 import { releaseImage } from './holder.ts';
 import { assertNobodyUses } from './quiet.ts';
 import { isUp } from './stop.ts';
@@ -105,6 +105,7 @@ export async function dropStaging(parts: EngineParts, plan: FrozenPlan, signal: 
         params: { step: 'dropStaging', needs: 'ROLLED_BACK', found: tx.state },
       });
     await discardAttempts(parts, tx, signal);
+    await removeUnrecorded(parts, tx);
     for (const parent of tx.begin.missingParents.toReversed()) {
       if ((await parts.fs.stat(parent)) === null || !(await removeEmpty(parts.fs, parent))) continue;
       const above = path.dirname(parent);

@@ -51,6 +51,7 @@ export class RestoreHouse {
   readonly dataDir: string;
   readonly volumes: string;
   readonly registry: PluginRegistry;
+  readonly #fs = new NodeFsPort();
 
   constructor(facts: HouseFacts, docker: DockerPort, plugins: (volumes: string) => readonly Plugin[] = () => []) {
     this.facts = facts;
@@ -94,7 +95,7 @@ export class RestoreHouse {
       dataDir: this.dataDir,
       installation: this.facts.installation,
       hostId: 'test-host',
-      fs: new NodeFsPort(),
+      fs: this.#fs,
       docker: this.docker,
       registry: this.registry,
       scopeContext: (workloadId) => ({ dataDir: this.dataDir, workloadId, allowedRoots: [], forbidden: [] }),

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
+import { testDocker, type TestDocker } from '@tiny-forge/docker/testing';
+import { interceptFsPort } from '../ports/fs-port.ts';
+import { NodeFsPort } from '../ports/node-fs-port.ts';
+import type { CaptureResult, FrozenPlan, RestoreEngine } from '../restore-engine.ts';
+import { fakePlugins } from './fake-plugins.ts';
+import { jsonArchivePort as archive } from './json-archive-port.ts';
+import { quietContext, RestoreHouse } from './restore-house.ts';
+
+export const run = promisify(execFile);
+export const signal: AbortSignal = new AbortController().signal;
+
+/** A house for each test of a file, with quick archives. Its members change with every test: use them as `scene.house`. */
+export class Scene {
+  test!: TestDocker;
+  image!: string;
+  house!: RestoreHouse;
+  engine!: RestoreEngine;
+
+  constructor() {
+    beforeAll(async () => {
+      this.test = testDocker();
+      this.image = (await this.test.image()).tag;
+    });
+    afterAll(() => this.test.cleanUp());
+    beforeEach(async () => {
+      const { installation } = this.test;
+      this.house = await RestoreHouse.build(this.test.docker, {
+        installation,
+        image: this.image,
+        plugins: fakePlugins,
+      });
+      this.engine = this.house.engine({ archive });
+    });
+    afterEach(async () => {
+      await this.house.removeContainers();
+      await this.house.remove();
+    });
+  }
+
+  capture(): Promise<CaptureResult> {
+    return this.house.capture({}, this.house.capturer({ archive }));
+  }
+
+  at(name: string): string {
+    return path.join(this.house.volumes, name);
+  }
+
+  /** What a refused restore must leave as it was: every name below the volumes with inode, time, mode and target. */
+  async picture(): Promise<string> {
+    return (await run('find', [this.house.volumes, '-printf', '%p %i %T@ %m %y %l\n'])).stdout;
+  }
+
+  /** The transaction is decided and nothing has moved: the first rename after COMMIT fails. */
+  async stuckAtCommit(plan: FrozenPlan): Promise<void> {
+    const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
+      if (call.name === 'rename') throw Object.assign(new Error('injected'), { code: 'EIO' });
+      return proceed();
+    });
+    const dying = this.house.engine({ archive, fs });
+    await expect(dying.swap(plan, quietContext())).rejects.toMatchObject({ code: 'IO_ERROR' });
+    expect((await this.engine.status(plan.operationId))?.record).toBe('COMMIT');
+  }
+
+  /** A running container of nobody's that mounts one volume. */
+  async startForeign(volume: string): Promise<string> {
+    const mounts = [{ source: this.at(volume), target: '/d', readOnly: false }];
+    const { id } = await this.test.docker.createContainer(this.test.spec(this.image, { mounts, network: 'none' }));
+    await this.test.docker.startContainer(id);
+    return id;
+  }
+}
