@@ -31,11 +31,6 @@ export function isTree(standing: Standing, recorded: TreeIdentity | null): boole
   );
 }
 
-export const sameTree = (a: TreeIdentity | null, b: TreeIdentity | null): boolean =>
-  a === null || b === null
-    ? a === b
-    : a.fileSystem === b.fileSystem && a.inode === b.inode && a.birthTimeNs === b.birthTimeNs;
-
 /** One line for hashes and logs. */
 export const identityKey = (identity: TreeIdentity | null): string | null =>
   identity === null ? null : `${identity.fileSystem}/${identity.inode}/${identity.birthTimeNs}`;
