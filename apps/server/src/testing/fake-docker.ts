@@ -20,6 +20,7 @@ export class FakeDocker {
       listContainers: [],
       inspectContainer: null,
       inspectImage: null,
+      loadImage: [],
     };
     this.port = new Proxy({} as DockerPort, {
       get: (_, name: string) => async () => {

@@ -7,10 +7,15 @@ import type { OperationRecord, WorkloadRecord } from '../state/index.ts';
 
 const IDENTITY = ['project', 'stage', 'name', 'host'] as const;
 
+/** `local` is an alias: naming the same host in another way moves nothing. */
+const placed = (config: WorkloadConfig, { hostId }: Pick<Parts, 'hostId'>): WorkloadConfig =>
+  config.host === hostId ? { ...config, host: 'local' } : config;
+
 /** Names what would leave data behind. @throws VOLUME_WOULD_MOVE */
 export async function assertNothingMoves(record: WorkloadRecord, next: WorkloadConfig, parts: Parts): Promise<void> {
-  const before = record.config;
-  const field = IDENTITY.find((each) => before[each] !== next[each]);
+  const before = placed(record.config, parts);
+  const after = placed(next, parts);
+  const field = IDENTITY.find((each) => before[each] !== after[each]);
   for (const volume of before.volumes) {
     const same = next.volumes.find((each) => each.target === volume.target);
     const moves = same && (same.scope !== volume.scope || same.source !== volume.source);
@@ -26,8 +31,10 @@ export function assertNotUnderOperation(
   before: WorkloadConfig,
   next: WorkloadConfig,
   open: readonly OperationRecord[],
+  parts: Pick<Parts, 'hostId'>,
 ): void {
-  const field = (['volumes', 'host', 'source'] as const).find((each) => !isDeepStrictEqual(before[each], next[each]));
+  const [was, is] = [placed(before, parts), placed(next, parts)];
+  const field = (['volumes', 'host', 'source'] as const).find((each) => !isDeepStrictEqual(was[each], is[each]));
   if (field === undefined) return;
   const held = open.find((operation) => operation.state === 'NEEDS_OPERATOR');
   if (held && field === 'volumes') throw new RequestError('WORKLOAD_HELD', { operationId: held.id });

@@ -41,7 +41,7 @@ export class WorkloadService {
       assertSecretsGiven(config, current.config);
       await assertNothingMoves(current, config, this.#parts);
       const updated = await state.transaction(async (stores) => {
-        assertNotUnderOperation(current.config, config, await stores.operations.open(id));
+        assertNotUnderOperation(current.config, config, await stores.operations.open(id), this.#parts);
         if (ifMatch !== undefined && !matches(ifMatch, current.revision)) return null;
         return stores.workloads.update(id, current.revision, config);
       });

@@ -304,7 +304,6 @@ describe('changing one', () => {
     const changes = [
       { volumes: [{ scope: 'stage', source: 'x', target: '/x' }] },
       { source: { type: 'image', image: 'other:2' } },
-      { host: server.parts.hostId },
     ];
     for (const change of changes) {
       const answer = await client.patch(at, change);
@@ -314,7 +313,7 @@ describe('changing one', () => {
         operationId,
       ]);
     }
-    expect((await client.patch(at, { env: { A: '1' }, command: ['b'] })).status).toBe(200);
+    expect((await client.patch(at, { env: { A: '1' }, command: ['b'], host: server.parts.hostId })).status).toBe(200);
     await begin(server, operationId);
     await record(server, operationId, 'NEEDS_OPERATOR');
     expect((await client.patch(at, changes[0])).body.code).toBe('WORKLOAD_HELD');
