@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { pino } from 'pino';
 import { ERRORS, isForgeError } from '@tiny-forge/contracts/domain';
 import { composeParts } from '../composition.ts';
+import type { Parts } from '../parts.ts';
 import { acquireHostLock } from '../recovery/index.ts';
+import { viewOfLost } from '../recovery/lost-operation.ts';
 import { systemClock } from '../state/index.ts';
 import { recoverByHand } from './recover-by-hand.ts';
 import { commandSettings } from './settings-of-command.ts';
@@ -36,10 +38,6 @@ async function main(which: string | undefined): Promise<number> {
     const open = (await parts.restoreEngine.openTransactions()).filter(
       (journal) => which === '--all' || journal.workloadId === which || ids.includes(journal.workloadId),
     );
-    if (open.length === 0) {
-      console.log(`no open journal of ${which === '--all' ? 'any workload' : which}: nothing to recover`);
-      return ids.length > 0 || which === '--all' ? 0 : 2;
-    }
     let isOpen = false;
     for (const journal of open) {
       console.log(`operation ${journal.operationId} of workload ${journal.workloadId}: journal at ${journal.record}`);
@@ -47,11 +45,28 @@ async function main(which: string | undefined): Promise<number> {
       console.log(`operation ${journal.operationId}: ${state}`);
       isOpen ||= state === 'NEEDS_OPERATOR';
     }
-    return isOpen ? 1 : 0;
+    const ended = await endWithoutJournal(parts, which === '--all' ? null : [which, ...ids]);
+    if (open.length + ended > 0) return isOpen ? 1 : 0;
+    console.log(`nothing of ${which === '--all' ? 'any workload' : which} is open: nothing to recover`);
+    return ids.length > 0 || which === '--all' ? 0 : 2;
   } finally {
     await parts.state.close();
     lock.release();
   }
+}
+
+/** Restores that had begun and whose journal is closed, or was never opened: only their end was lost. @returns how many */
+async function endWithoutJournal(parts: Parts, workloadIds: readonly string[] | null): Promise<number> {
+  let ended = 0;
+  for (const row of await parts.state.operations.open()) {
+    if (row.kind !== 'restore' || row.begunAt === null || row.state === 'NEEDS_OPERATOR') continue;
+    if (workloadIds !== null && !workloadIds.includes(row.workloadId)) continue;
+    const view = viewOfLost(row, await parts.restoreEngine.status(row.id), new Date().toISOString());
+    await parts.state.transaction((stores) => stores.operations.end(row.id, view));
+    console.log(`operation ${row.id}: ${view.state}`);
+    ended += 1;
+  }
+  return ended;
 }
 
 try {

@@ -1,11 +1,11 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { ERRORS, renderDetail, workflowIds, type SituationApp } from '@tiny-forge/contracts/domain';
+import { workflowIds } from '@tiny-forge/contracts/domain';
 import type { RestoreEngine, TransactionStatus } from '@tiny-forge/volsnap';
-import type { OperationInput, OperationView } from '@tiny-forge/workflows';
-import { recoveredView } from '../activities/recovered-view.ts';
+import type { OperationInput } from '@tiny-forge/workflows';
 import type { Clock, OperationRecord, State } from '../state/index.ts';
 import type { LaneClient } from '../temporal/lane-client.ts';
+import { viewOfLost } from './lost-operation.ts';
 
 export interface ReconcilerParts {
   readonly state: State;
@@ -96,7 +96,7 @@ export class Reconciler {
     if (fresh?.endedAt !== null) return;
     this.#parts.log.warn({ part: 'reconciler', operationId: row.id, kind: row.kind }, 'Temporal no longer knows it');
     const closed = row.kind === 'restore' ? ((await this.#parts.engine?.status(row.id)) ?? null) : null;
-    const view = closed === null ? lostView(fresh) : closedView(fresh, closed, clock.now().toISOString());
+    const view = viewOfLost(fresh, closed, clock.now().toISOString());
     await state.transaction((stores) => stores.operations.end(row.id, view));
   }
 
@@ -176,39 +176,4 @@ export class Reconciler {
     const why = error instanceof Error ? error.message : String(error);
     this.#parts.log.warn({ part: 'reconciler', operationId, why }, 'not settled; tried again in a minute');
   }
-}
-
-/** Its journal was closed: everything was done, or everything was undone, and only the end was lost. */
-function closedView(row: OperationRecord, journal: TransactionStatus, at: string): OperationView {
-  const app: SituationApp = journal.before === 'stopped' || journal.before === 'absent' ? journal.before : 'running';
-  const end = { operationId: row.id, app };
-  if (journal.done) return recoveredView(row.view, { ...end, state: 'SUCCEEDED', data: 'restored' }, at);
-  const detail = renderDetail('LOST_BY_TEMPORAL', {});
-  const state = journal.before === null ? 'FAILED' : 'ROLLED_BACK';
-  const error = { code: 'LOST_BY_TEMPORAL', params: {}, detail };
-  return recoveredView(row.view, { ...end, state, data: 'current', error }, at);
-}
-
-/** No journal is open: whatever the operation had begun, no volume is in motion. */
-function lostView(row: OperationRecord): OperationView {
-  const { view } = row;
-  const stopped = ['stop', 'stopApp', 'deploy', 'delete'].some((name) =>
-    view.steps.some((step) => step.name === name && step.state !== 'PENDING'),
-  );
-  return {
-    ...view,
-    state: 'FAILED',
-    steps: view.steps.map((step) =>
-      step.state === 'RUNNING' || step.state === 'WAITING' || step.state === 'UNDOING'
-        ? { ...step, state: 'FAILED' as const, detail: renderDetail('LOST_BY_TEMPORAL', {}) }
-        : step,
-    ),
-    error: {
-      code: 'LOST_BY_TEMPORAL',
-      params: {},
-      detail: renderDetail('LOST_BY_TEMPORAL', {}),
-      state: stopped ? 'No restore is under way; look whether the app runs.' : 'All is as before.',
-      next: ERRORS.LOST_BY_TEMPORAL.next,
-    },
-  };
 }
