@@ -119,5 +119,3 @@ export const isDatabaseBusy = (error: unknown): boolean =>
 /** Control characters never reach a log or an answer raw (I11). */
 export const printable = (text: string): string =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '\ufffd').slice(0, 500);
-
-export { isForgeError };
