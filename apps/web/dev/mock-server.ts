@@ -42,7 +42,7 @@ const snaps: Snapshot[] = [
     kind: 'scheduled',
     createdAt: iso(-3 * 86_400_000),
     quiesce: 'none',
-    notes: [{ code: 'SOCKET', params: { path: '/data/run/app.sock' } }],
+    notes: [{ code: 'SOCKET_SKIPPED', params: { path: '0/run/app.sock' } }],
   }),
   snapshot(104, guestbook.id, {
     state: 'FAILED',

@@ -1,6 +1,6 @@
-import { cleanup, render, screen, waitFor, within } from '@testing-library/svelte';
+import { cleanup, render, screen, waitFor } from '@testing-library/svelte';
 
-export { cleanup, render, screen, waitFor, within };
+export { cleanup, render, screen, waitFor };
 
 export function fire(element: Element, type: string): void {
   element.dispatchEvent(new Event(type, { bubbles: true, cancelable: true }));

@@ -39,4 +39,3 @@ export function plainProblem(status: number, code: string, params: Problem['para
 }
 
 export const codeOf = (failure: Failure): string => (failure.kind === 'network' ? 'NETWORK' : failure.problem.code);
-export const isStarting = (failure: Failure): boolean => codeOf(failure) === 'STARTING';
