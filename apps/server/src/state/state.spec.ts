@@ -94,7 +94,8 @@ describe('the file', () => {
     rmSync(other, { recursive: true, force: true });
   });
 
-  it('keeps its key readable for its owner only', () => {
+  it('keeps itself and its key readable for their owner only', () => {
+    expect(statSync(path.join(dataDir, 'state.sqlite')).mode & 0o777).toBe(0o600);
     expect(statSync(path.join(dataDir, 'keys', 'state')).mode & 0o777).toBe(0o600);
   });
 

@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
@@ -65,6 +66,8 @@ export async function openState(options: StateOptions): Promise<State> {
     box = new SecretBox(loadOrCreateKey(path.join(options.dataDir, 'keys', 'state')));
     // The switch to WAL needs the file alone for a moment; after it the dialect waits, without blocking the event loop.
     database = new DatabaseSync(file, { timeout: waitMs, enableForeignKeyConstraints: true });
+    // Password hashes are in it; the WAL gets the mode of the file.
+    chmodSync(file, 0o600);
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 0;');
   } catch (error) {
     if ((error as { forgeError?: boolean }).forgeError) throw error;
