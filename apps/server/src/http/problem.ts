@@ -1,7 +1,6 @@
 import {
   ERRORS,
   ForgeError,
-  isForgeError,
   type Blocker,
   type ErrorCode,
   type ErrorKind,
