@@ -86,7 +86,7 @@ describe('the guestbook', () => {
     await send({ action: 'sign', name: text, text });
     const html = await page();
     expect(html).not.toMatch(/<script|<img|onerror=[^&]*>/);
-     
+
     expect(html).not.toMatch(/[\u0000-\u0008\u000b-\u001f]/);
     expect(entries()).toHaveLength(before + 1);
     expect(entries()).not.toContain('owned');
