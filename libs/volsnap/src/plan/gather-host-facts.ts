@@ -9,6 +9,7 @@ import type { FsPort } from '../ports/fs-port.ts';
 import type { PlanInput } from '../restore-engine.ts';
 import { directoryUsers, hasLabels, instanceLabels, type MountUsers } from './directory-users.ts';
 import type { FileSystemFacts, HostFacts, VolumeFacts } from './host-facts.ts';
+import { lastingUsers } from './lasting-users.ts';
 import { resolveImage } from './resolve-image.ts';
 import { resolveTargets, type ResolvedTarget } from './resolve-targets.ts';
 
@@ -49,7 +50,9 @@ export async function gatherHostFacts(from: FactSources, input: PlanInput, signa
     users:
       paths.length === 0
         ? []
-        : await directoryUsers({ docker, mountUsers: from.mountUsers, paths, expected: ours }, signal),
+        : await lastingUsers(() =>
+            directoryUsers({ docker, mountUsers: from.mountUsers, paths, expected: ours }, signal),
+          ),
     image: await resolveImage(from, input, instances, signal),
   };
 }

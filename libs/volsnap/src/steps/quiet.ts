@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import { type EngineParts } from '../engine-parts.ts';
 import { directoryUsers, processesUsing } from '../plan/directory-users.ts';
 import type { DirectoryUser } from '../plan/host-facts.ts';
+import { blocks, lastingUsers } from '../plan/lasting-users.ts';
 
 /**
  * Proves that nothing runs with one of `paths`: by Docker's list and, because that lies after a rename, by what the kernel shows of every process.
@@ -29,16 +29,7 @@ export async function assertNoProcessUses(parts: EngineParts, paths: readonly st
   await settled(() => processesUsing({ mountUsers, paths }, [], new Set()));
 }
 
-const LOOKS = 6;
-const BETWEEN_LOOKS_MS = 250;
-
-/** One that goes by itself within a moment, like a process that was just ending, is none. */
 async function settled(look: () => Promise<readonly DirectoryUser[]>): Promise<void> {
-  for (let n = 1; ; n++) {
-    const user = (await look()).find((one) => one.running && !one.watchesWholeHost);
-    if (!user) return;
-    if (n === LOOKS)
-      throw new ForgeError({ code: 'CONTAINER_APPEARED', params: { container: user.name, path: user.path } });
-    await sleep(BETWEEN_LOOKS_MS);
-  }
+  const user = (await lastingUsers(look)).find(blocks);
+  if (user) throw new ForgeError({ code: 'CONTAINER_APPEARED', params: { container: user.name, path: user.path } });
 }
