@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -18,22 +19,30 @@ import { isProvisionError } from './provision-error.ts';
 import { writeRecord } from './run-record.ts';
 
 const machine = thisMachine();
-const binary = machine.which('dockerd') ?? '';
-// A second daemon here must leave alone the bridge and the firewall of the one that other tests use.
+const installed = machine.which('dockerd') ?? '';
 const APART = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
+
+/** A second daemon must leave alone the network of the one that other tests use, and `--bridge=none` deletes docker0: so in a network of its own. */
+function inOwnNetwork(folder: string): string {
+  const script = path.join(folder, 'dockerd');
+  fs.writeFileSync(script, `#!/bin/sh\nexec unshare --net '${installed}' "$@"\n`, { mode: 0o755 });
+  return script;
+}
 
 /** Only root can start a daemon; any other account is offered the Engine that is there (docker-engine.spec.ts). */
 const asRoot = machine.isRoot ? describe : describe.skip;
 
 asRoot('a Docker daemon of our own', () => {
   let base: string;
+  let binary: string;
   let plan: DockerdPlan;
   let record: DockerdRecord;
   const started: DockerdRecord[] = [];
 
   beforeAll(async () => {
-    if (binary === '') throw new Error('dockerd is not installed: run these tests with `npm test`');
+    if (installed === '') throw new Error('dockerd is not installed: run these tests with `npm test`');
     base = fs.mkdtempSync('/var/tmp/tf-dockerd-');
+    binary = inOwnNetwork(base);
     plan = planDockerd(path.join(base, 'data'), base, APART);
     ({ record } = await startDockerd(binary, plan, machine.which('iptables-legacy')));
     started.push(record);
@@ -84,9 +93,19 @@ asRoot('a Docker daemon of our own', () => {
     }
   });
 
-  it('is a neighbour for other data folders, not for its own', () => {
-    expect(findNeighbourDockerd(planDockerd('/another/data', base))).toBe(`unix://${plan.socket}`);
-    expect(findNeighbourDockerd(plan)).toBeNull();
+  it('is no neighbour in another network; in the same one it is, for other data folders and not for its own', async () => {
+    const other = planDockerd('/another/data', base);
+    expect(findNeighbourDockerd(other)).toBeNull();
+    const near = planDockerd(path.join(base, 'near'), base);
+    const args = ['-e', 'setTimeout(() => {}, 60_000)', 'x', '-H', `unix://${near.socket}`];
+    const daemon = spawn(process.execPath, args, { argv0: 'dockerd', stdio: 'ignore' });
+    try {
+      await once(daemon, 'spawn');
+      expect(findNeighbourDockerd(other)).toBe(`unix://${near.socket}`);
+      expect(findNeighbourDockerd(near)).toBeNull();
+    } finally {
+      daemon.kill('SIGKILL');
+    }
   });
 
   it('is not there any more after it died; the same data start again', async () => {
