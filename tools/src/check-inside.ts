@@ -52,7 +52,7 @@ async function startTestDocker(folder: string): Promise<DockerdRecord> {
  */
 async function runTasks(flags: readonly string[]): Promise<number> {
   const projects = listProjects(checkout);
-  const isWhole = ({ scripts }: Project): boolean => scripts.has('e2e');
+  const isWhole = ({ folder, scripts }: Project): boolean => folder === 'e2e' || scripts.has('e2e');
   const isApp = (project: Project): boolean => project.folder.startsWith('apps/') && !isWhole(project);
   const phases: readonly {
     readonly targets: readonly string[];
