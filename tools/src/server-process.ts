@@ -1,4 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { waitUntil } from './process-identity.ts';
 
 /** How a server process ended. */
@@ -17,14 +19,30 @@ export interface ServerProcess {
   toldUrl(): string | null;
 }
 
+interface LaunchWishes {
+  readonly nodeFlags?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/**
+ * How the server wants to be run: `config` of its package.json. Without these, threads of Node and of Temporal's core each keep an
+ * arena of their own and V8 a young generation of 48 MB: a restore then peaks at 530 MiB instead of 320 (e2e, memory).
+ */
+export function launchWishes(entry: string): LaunchWishes {
+  const manifest = path.join(path.dirname(entry), '..', 'package.json');
+  if (!fs.existsSync(manifest)) return {};
+  return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { config?: LaunchWishes }).config ?? {};
+}
+
 /**
  * Starts the server in a session of its own, so that Ctrl-C in the terminal reaches only us and the order of the end is ours.
  * Its output is the terminal's own. The IPC channel closes when we die, by SIGKILL too: the server then ends gracefully by itself.
  */
 export function startServer(entry: string, env: NodeJS.ProcessEnv, cwd: string): ServerProcess {
-  const child: ChildProcess = spawn(process.execPath, [entry], {
+  const { nodeFlags = [], environment = {} } = launchWishes(entry);
+  const child: ChildProcess = spawn(process.execPath, [...nodeFlags, entry], {
     cwd,
-    env,
+    env: { ...environment, ...env },
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

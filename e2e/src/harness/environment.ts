@@ -7,6 +7,12 @@ import { fileURLToPath } from 'node:url';
 export const checkout = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 export const nodeBinary = fs.realpathSync(path.join(checkout, 'node_modules', '.bin', 'node'));
 export const serverEntry = path.join(checkout, 'apps', 'server', 'dist', 'main.js');
+/** How `npm start` runs the server: `config` of its package.json. */
+export const launchWishes = (
+  JSON.parse(fs.readFileSync(path.join(checkout, 'apps', 'server', 'package.json'), 'utf8')) as {
+    config: { nodeFlags: string[]; environment: Record<string, string> };
+  }
+).config;
 export const isRoot = process.getuid?.() === 0;
 
 /** @throws when the tests were started without what `npm test` provides */

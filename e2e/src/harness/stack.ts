@@ -11,6 +11,7 @@ import {
   checkout,
   dockerSocket,
   freePort,
+  launchWishes,
   nodeBinary,
   required,
   serverEntry,
@@ -109,10 +110,11 @@ export class Stack {
   /** Starts the process and nothing more. */
   launch({ kill, env = {} }: { kill?: KillPoint; env?: Readonly<Record<string, string>> } = {}): OwnProcess {
     if (this.#server?.isAlive) throw new Error('the server runs already');
-    this.#server = new OwnProcess(nodeBinary, [serverEntry], {
+    this.#server = new OwnProcess(nodeBinary, [...launchWishes.nodeFlags, serverEntry], {
       cwd: checkout,
       logFile: path.join(this.folder, 'server.log'),
       env: childEnvironment({
+        ...launchWishes.environment,
         TINY_FORGE_DATA: this.dataDir,
         TINY_FORGE_PORT: String(this.port),
         TINY_FORGE_ADMIN_PASSWORD: PASSWORD,
