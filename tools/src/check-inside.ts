@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { checkout } from '../bootstrap.mjs';
 import { ensureCgroups } from './cgroups.ts';
+import { parseArguments } from './check-arguments.ts';
 import { thisMachine } from './commands.ts';
 import { planDockerd, startDockerd, type DockerdRecord } from './dockerd.ts';
 import { stopProcess } from './process-identity.ts';
@@ -11,18 +12,18 @@ import { listProjects, type Project } from './workspace.ts';
 
 /**
  * The part of `npm test` that runs in the room: network, Docker daemon, then the tasks. Resolves with the exit code.
- * @param args the room's folder where a daemon of the tests' own is wanted, then `--skip-nx-cache` or nothing
+ * @param args the room's folder where a daemon of the tests' own is wanted, then what `npm test` was given
  */
 export async function runCheckInside(args: readonly string[]): Promise<number> {
-  const folder = args.find((arg) => path.isAbsolute(arg));
+  const [first = '', ...given] = args;
+  const folder = path.isAbsolute(first) ? first : undefined;
   let docker: DockerdRecord | null = null;
   try {
     if (folder !== undefined) {
       docker = await startTestDocker(folder);
       process.env['DOCKER_HOST'] = `unix://${docker.socket}`;
     }
-    const uncached = args.includes('--skip-nx-cache') || process.env['CI'] === 'true';
-    return await runTasks(uncached ? ['--skip-nx-cache'] : []);
+    return await runTasks(folder === undefined ? args : given);
   } catch (error) {
     reportFailure('The tests did not start', error, 'npm test');
     return 1;
@@ -50,8 +51,12 @@ async function startTestDocker(folder: string): Promise<DockerdRecord> {
  * Libraries, plugins and tools two at a time. Then apps one at a time: their tests start servers, kill them and watch the clock.
  * Last what runs the built product as a whole, in processes and in the browser.
  */
-async function runTasks(flags: readonly string[]): Promise<number> {
-  const projects = listProjects(checkout);
+async function runTasks(args: readonly string[]): Promise<number> {
+  const asked = parseArguments(args, listProjects(checkout));
+  if (typeof asked === 'string') throw new Error(asked);
+  const { projects, jest } = asked;
+  const uncached = jest.length > 0 || args.includes('--skip-nx-cache') || process.env['CI'] === 'true';
+  const flags = [...(uncached ? ['--skip-nx-cache'] : []), ...(jest.length > 0 ? ['--', ...jest] : [])];
   const isWhole = ({ folder, scripts }: Project): boolean => folder === 'e2e' || scripts.has('e2e');
   const isApp = (project: Project): boolean => project.folder.startsWith('apps/') && !isWhole(project);
   const phases: readonly {
@@ -61,7 +66,7 @@ async function runTasks(flags: readonly string[]): Promise<number> {
   }[] = [
     { targets: ['test'], parallel: 2, of: (project) => !isApp(project) && !isWhole(project) },
     { targets: ['test'], parallel: 1, of: isApp },
-    { targets: ['test', 'e2e'], parallel: 1, of: isWhole },
+    { targets: jest.length > 0 ? ['test'] : ['test', 'e2e'], parallel: 1, of: isWhole },
   ];
   let worst = 0;
   for (const { targets, parallel, of } of phases) {

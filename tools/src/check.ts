@@ -6,6 +6,7 @@ import { checkout, duration } from '../bootstrap.mjs';
 import { aptInstall } from './apt.ts';
 import { ensureBusybox } from './busybox.ts';
 import { ensureChromium } from './chromium.ts';
+import { parseArguments, USAGE } from './check-arguments.ts';
 import { thisMachine, type Machine } from './commands.ts';
 import { findDocker } from './docker-engine.ts';
 import { planDockerd } from './dockerd.ts';
@@ -16,18 +17,13 @@ import { reportFailure, terminal } from './terminal.ts';
 import { closingLine, deleteReports, formatSummary, summarize } from './test-report.ts';
 import { ensureTestPrograms } from './test-programs.ts';
 import { canIsolate, isolated, openTestRoom, type TestRoom } from './test-room.ts';
-import { listProjects } from './workspace.ts';
+import { listProjects, type Project } from './workspace.ts';
 
-/** `npm test`: provides what the tests need, runs every test of every project, counts. Resolves with the exit code. */
+/** `npm test`: provides what the tests need, runs every test of every project or of the named ones, counts. Resolves with the exit code. */
 export async function runCheck(args: readonly string[]): Promise<number> {
-  const unknown = args.find((arg) => arg !== '--skip-nx-cache');
-  if (unknown !== undefined) {
-    terminal.problem(
-      `Unknown argument ${unknown}. npm test runs everything; --skip-nx-cache also what did not change.`,
-    );
-    terminal.problem(
-      'One project: npx nx test docker (it needs DOCKER_HOST, TEMPORAL_CLI, BUSYBOX_PATH and CHROMIUM_PATH).',
-    );
+  const asked = parseArguments(args, listProjects(checkout));
+  if (typeof asked === 'string') {
+    terminal.problem(`${asked}\n\n${USAGE}`);
     return 2;
   }
   const stop = listenForStop();
@@ -38,11 +34,11 @@ export async function runCheck(args: readonly string[]): Promise<number> {
   try {
     const tools = await provideTools(machine);
     room = await openTestRoom(thisMachine(), fs.existsSync('/var/tmp') ? '/var/tmp' : os.tmpdir());
-    const plan = await planRun(machine, room, tools);
-    deleteReports(checkout, listProjects(checkout));
-    const code = await runInside(plan, args, stop.signal);
+    const plan = await planRun(machine, room, tools, args);
+    deleteReports(checkout, asked.projects);
+    const code = await runInside(plan, stop.signal);
     if (stop.signal.aborted) throw stop.signal.reason;
-    return conclude(code, Date.now() - started);
+    return conclude(code, asked.projects, Date.now() - started);
   } catch (error) {
     if (stop.signal.aborted) {
       terminal.say('stopped', 'before all tests had run');
@@ -73,13 +69,18 @@ interface Run {
 }
 
 /** As root: a Docker daemon of the tests' own, in a room of its own. Otherwise the Engine that this account can reach. */
-async function planRun(machine: Machine, room: TestRoom, tools: Record<string, string>): Promise<Run> {
+async function planRun(
+  machine: Machine,
+  room: TestRoom,
+  tools: Record<string, string>,
+  args: readonly string[],
+): Promise<Run> {
   const inside = [process.execPath, '--conditions=tiny-forge-source', path.join(checkout, 'tools', 'check-inside.ts')];
   const env: NodeJS.ProcessEnv = { ...process.env, ...tools };
   for (const name of Object.keys(env)) if (/^(TINY_FORGE_|TEMPORAL_(?!CLI$)|DOCKER_)/.test(name)) delete env[name];
   if (machine.isRoot && (await haveDockerd(machine)) && (await canIsolate(machine))) {
     terminal.say('docker', `a daemon of the tests’ own, data in ${room.folder}`);
-    return { command: isolated([...inside, room.folder]), env };
+    return { command: isolated([...inside, room.folder, ...args]), env };
   }
   const engine = await findDocker(machine, terminal, planDockerd(room.folder, '/tmp'));
   if (engine === null) {
@@ -96,7 +97,7 @@ async function planRun(machine: Machine, room: TestRoom, tools: Record<string, s
     'docker',
     `${engine.version} at ${engine.dockerHost}: shared with you; the tests touch only what they label as theirs`,
   );
-  return { command: inside, env: { ...env, DOCKER_HOST: engine.dockerHost } };
+  return { command: [...inside, ...args], env: { ...env, DOCKER_HOST: engine.dockerHost } };
 }
 
 async function haveDockerd(machine: Machine): Promise<boolean> {
@@ -113,10 +114,10 @@ async function haveDockerd(machine: Machine): Promise<boolean> {
   return result.installed && machine.which('dockerd') !== null;
 }
 
-function runInside({ command, env }: Run, args: readonly string[], stop: AbortSignal): Promise<number> {
+function runInside({ command, env }: Run, stop: AbortSignal): Promise<number> {
   const [program = '', ...rest] = command;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [...rest, ...args], { cwd: checkout, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(program, rest, { cwd: checkout, env, stdio: ['ignore', 'inherit', 'inherit'] });
     // The first process of the room is bash: TERM would end it before its children had cleaned up, KILL ends the room whole.
     stop.addEventListener('abort', () => child.kill('SIGTERM'));
     child.on('error', reject);
@@ -124,8 +125,8 @@ function runInside({ command, env }: Run, args: readonly string[], stop: AbortSi
   });
 }
 
-function conclude(code: number, tookMs: number): number {
-  const summary = summarize(checkout, listProjects(checkout));
+function conclude(code: number, projects: readonly Project[], tookMs: number): number {
+  const summary = summarize(checkout, projects);
   terminal.print(`\n${formatSummary(summary)}\n`);
   const isGood = code === 0 && summary.good;
   if (!isGood && summary.failed === 0) {

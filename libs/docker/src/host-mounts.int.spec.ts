@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, realpath, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { locateDirectory, mountUsers, relate } from './host-mounts.ts';
 import { testDocker, type TestDocker } from './testing/index.ts';
 
@@ -123,6 +124,8 @@ describe('mountUsers', () => {
     await bench.docker.stopContainer(id, 1);
     const spec = bench.spec(image, { mounts: [{ source: live, target: '/data', readOnly: false }] });
     await bench.docker.createContainer(spec);
+    // A container of another suite that is just being made has every mount of this host for a moment.
+    for (let left = 20; left > 0 && (await mountUsers([{ path: live }])).length > 0; left--) await sleep(250);
     expect(await mountUsers([{ path: live }])).toEqual([]);
   });
 });

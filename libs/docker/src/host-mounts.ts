@@ -34,7 +34,8 @@ export interface MountUser {
  * Processes in other mount namespaces that have one of `trees` mounted, told by device and root field of `/proc/<pid>/mountinfo`: after a rename
  * of the directory these follow it, while `docker inspect` goes on naming the old path (facts: crash-safety 4). A container that was created but
  * does not run is no user. `around` is told of containers only: every service with a namespace of its own has `/` mounted.
- * One entry per process, directory and mount.
+ * One entry per process, directory and mount. A container that is being made has every mount of this host for a moment: whoever blocks on the
+ * answer looks again.
  * @throws ForgeError IO_ERROR when the mounts of a process may not be read: what cannot be seen is not reported as free
  */
 export async function mountUsers(trees: readonly TreeRef[]): Promise<MountUser[]> {

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { buildTinyImage } from './tiny-image.ts';
+import { buildTinyImage, busyboxFiles } from './tiny-image.ts';
 import { writeUstar } from './ustar.ts';
 
 const run = promisify(execFile);
@@ -54,4 +54,19 @@ test('a stock tar reads the archive and its layer', async () => {
 
 test('a path that does not fit is refused, not cut', () => {
   expect(() => writeUstar([{ path: 'x'.repeat(101), mode: 0o644, type: 'file' }])).toThrow(RangeError);
+});
+
+test('the busybox that is named is taken, and no other: one that needs a loader is refused with its place', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'tf-busybox-'));
+  try {
+    const named = path.join(directory, 'busybox');
+    await writeFile(named, '#!/bin/sh\n');
+    await expect(busyboxFiles(['sh'], named)).rejects.toMatchObject({
+      code: 'DEPLOY_FAILED',
+      params: { why: expect.stringContaining(named) as unknown },
+    });
+    await expect(busyboxFiles(['sh'], process.execPath)).rejects.toMatchObject({ code: 'DEPLOY_FAILED' });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });

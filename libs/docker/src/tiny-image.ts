@@ -84,26 +84,28 @@ export const archiveStream = (archive: Buffer): Readable => Readable.from([archi
 const BUSYBOX_PLACES = ['/bin/busybox', '/usr/bin/busybox', '/bin/busybox.static', '/usr/local/bin/busybox'];
 
 /**
- * Files of a small userland: the host's static busybox and one symlink an applet.
- * @throws ForgeError DEPLOY_FAILED when this host has no statically linked busybox
+ * Files of a small userland: a static busybox and one symlink an applet.
+ * @param busybox the one to take, and no other; undefined: the first static one where distributions put it
+ * @throws ForgeError DEPLOY_FAILED naming where no statically linked busybox was found
  */
-export async function busyboxFiles(applets: readonly string[] = ['sh']): Promise<TinyImageFile[]> {
+export async function busyboxFiles(applets: readonly string[] = ['sh'], busybox?: string): Promise<TinyImageFile[]> {
+  const places = busybox === undefined ? BUSYBOX_PLACES : [busybox];
   return [
-    { path: 'bin/busybox', mode: 0o755, content: { hostFile: await findStaticBusybox() } },
+    { path: 'bin/busybox', mode: 0o755, content: { hostFile: await firstStatic(places) } },
     ...applets.map((applet): TinyImageFile => ({ path: `bin/${applet}`, mode: 0o777, content: { linkTo: 'busybox' } })),
     { path: 'tmp', mode: 0o1777, content: { directory: true } },
   ];
 }
 
-async function findStaticBusybox(): Promise<string> {
-  for (const place of BUSYBOX_PLACES) {
+async function firstStatic(places: readonly string[]): Promise<string> {
+  for (const place of places) {
     if (await isStaticElf(place)) return place;
   }
   throw new ForgeError({
     code: 'DEPLOY_FAILED',
     retryable: false,
     params: {
-      why: `no statically linked busybox at ${BUSYBOX_PLACES.join(', ')} (Debian: apt-get install busybox-static)`,
+      why: `no statically linked busybox at ${places.join(', ')} (Debian: apt-get install busybox-static)`,
     },
   });
 }

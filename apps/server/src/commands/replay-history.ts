@@ -5,7 +5,7 @@ export type ReplayVerdict =
   | {
       readonly deterministic: false;
       readonly workflowType: string;
-      /** First event that today's code does not lead to; null where the SDK does not say. */
+      /** The event that today's code does not lead to; null where the SDK names a step that the history has several times, or none. */
       readonly eventId: string | null;
       /** What that event is about: the name of the step or timer. */
       readonly step: string | null;
@@ -52,12 +52,10 @@ function place(
   events: readonly HistoryEvent[],
   message: string,
 ): { readonly eventId: string | null; readonly step: string | null } {
-  const quoted = [...message.matchAll(/'([^']+)'|"([^"]+)"|`([^`]+)`/g)].map(
-    (match) => match[1] ?? match[2] ?? match[3],
-  );
-  for (const name of quoted) {
-    const found = events.find((event) => nameOf(event) === name);
-    if (found && name !== undefined) return { eventId: found.eventId, step: name };
+  // Names stand in single quotes, in a message that quotes itself in double ones.
+  for (const [, name] of message.matchAll(/'([^'"]+)'/g)) {
+    const found = events.filter((event) => nameOf(event) === name);
+    if (name !== undefined && found[0]) return { eventId: found.length === 1 ? found[0].eventId : null, step: name };
   }
   const id = /(?:event(?:_?id)?|id)[:= ]+(\d+)/i.exec(message)?.[1] ?? null;
   const event = id === null ? undefined : events.find((candidate) => candidate.eventId === id);

@@ -1,4 +1,4 @@
-import { archiveStream, buildTinyImage, busyboxFiles, type DockerPort, type TinyImageFile } from '@tiny-forge/docker';
+import { archiveStream, buildTinyImage, busyboxFiles, type DockerPort } from '@tiny-forge/docker';
 import { APPLETS, HEALTH, PAGE, START } from './guestbook-files.ts';
 
 export const DEMO_IMAGE = 'tiny-forge-guestbook:1';
@@ -11,7 +11,7 @@ export async function loadDemoImage(docker: DockerPort, signal: AbortSignal, bus
   const archive = await buildTinyImage({
     tag: DEMO_IMAGE,
     files: [
-      ...(busybox === undefined ? await busyboxFiles(APPLETS) : userland(busybox)),
+      ...(await busyboxFiles(APPLETS, busybox)),
       { path: 'start.sh', mode: 0o755, content: START },
       // httpd runs this one for `/`.
       { path: 'www/cgi-bin/index.cgi', mode: 0o755, content: PAGE },
@@ -23,9 +23,3 @@ export async function loadDemoImage(docker: DockerPort, signal: AbortSignal, bus
   });
   await docker.loadImage(archiveStream(archive), signal);
 }
-
-const userland = (busybox: string): TinyImageFile[] => [
-  { path: 'bin/busybox', mode: 0o755, content: { hostFile: busybox } },
-  ...APPLETS.map((applet): TinyImageFile => ({ path: `bin/${applet}`, mode: 0o777, content: { linkTo: 'busybox' } })),
-  { path: 'tmp', mode: 0o1777, content: { directory: true } },
-];

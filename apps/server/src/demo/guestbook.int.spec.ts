@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LABELS } from '@tiny-forge/contracts/domain';
 import { connectDocker, type DockerPort } from '@tiny-forge/docker';
+import { testBusybox } from '@tiny-forge/docker/testing';
 import { DEMO_IMAGE, loadDemoImage } from './demo-image.ts';
 import { freePort } from './free-port.ts';
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
   docker = connectDocker({ dockerHost });
   folder = mkdtempSync(path.join(tmpdir(), 'tf-guestbook-'));
   for (const name of ['data', 'uploads']) mkdirSync(path.join(folder, name));
-  await loadDemoImage(docker, AbortSignal.timeout(60_000));
+  await loadDemoImage(docker, AbortSignal.timeout(60_000), testBusybox());
   const image = await docker.inspectImage(DEMO_IMAGE);
   const published = await freePort('127.0.0.1', 28_080);
   const made = await docker.createContainer({

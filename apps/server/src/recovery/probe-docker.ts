@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ForgeError, LABELS } from '@tiny-forge/contracts/domain';
-import { archiveStream, buildTinyImage, busyboxFiles, type DockerPort, type TinyImageFile } from '@tiny-forge/docker';
+import { archiveStream, buildTinyImage, busyboxFiles, type DockerPort } from '@tiny-forge/docker';
 
 export interface ProbeOptions {
   readonly docker: DockerPort;
@@ -74,21 +74,12 @@ async function removeProbes({ docker, installation, signal }: ProbeOptions): Pro
 async function probeImage({ docker, busybox, signal }: ProbeOptions): Promise<string> {
   const found = await docker.inspectImage(IMAGE, signal);
   if (found) return found.id;
-  const archive = await buildTinyImage({ tag: IMAGE, files: await probeFiles(busybox) });
+  const archive = await buildTinyImage({ tag: IMAGE, files: await busyboxFiles(['cat'], busybox) });
   await docker.loadImage(archiveStream(archive), signal);
   const loaded = await docker.inspectImage(IMAGE, signal);
   if (!loaded) throw new Error(`the image ${IMAGE} is not there after it was loaded`);
   return loaded.id;
 }
-
-/** Of the busybox that `npm start` found, else of one of this machine. @throws ForgeError DEPLOY_FAILED when there is none */
-const probeFiles = (busybox: string | undefined): Promise<TinyImageFile[]> | TinyImageFile[] =>
-  busybox === undefined
-    ? busyboxFiles(['cat'])
-    : [
-        { path: 'bin/busybox', mode: 0o755, content: { hostFile: busybox } },
-        { path: 'bin/cat', mode: 0o777, content: { linkTo: 'busybox' } },
-      ];
 
 const elsewhere = (options: ProbeOptions, why: string, cause?: unknown): ForgeError =>
   new ForgeError({

@@ -58,6 +58,8 @@ export function workersOf(options: WorkersOptions): StartWorkers {
           activities: options.control(client),
           maxConcurrentActivityTaskExecutions: 200,
           maxCachedWorkflows: 200,
+          // A killed life's queue looks alive to Temporal for 10 s. A submit that waited there so long would have been answered 503.
+          stickyQueueScheduleToStartTimeout: '500ms',
           reuseV8Context: true,
         }),
       );

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ContainerSpec, DockerPort } from '../docker-port.ts';
 import { archiveStream, buildTinyImage, busyboxFiles } from '../tiny-image.ts';
-import { testDocker, type TestDocker } from './test-docker.ts';
+import { testBusybox, testDocker, type TestDocker } from './test-docker.ts';
 
 const NOBODY = 'f'.repeat(64);
 
@@ -250,7 +250,7 @@ export function dockerPortContract(name: string, makePort: (bench: TestDocker) =
 
     test('loads an image and finds it by name and by id', async () => {
       const tag = 'tiny-forge-test/contract:1';
-      const archive = await buildTinyImage({ tag, files: await busyboxFiles(['true']), cmd: ['true'] });
+      const archive = await buildTinyImage({ tag, files: await busyboxFiles(['true'], testBusybox()), cmd: ['true'] });
       expect(await port.loadImage(archiveStream(archive))).toEqual([tag]);
       const loaded = await port.inspectImage(tag);
       expect(loaded).toMatchObject({ repoTags: [tag], repoDigests: [] });

@@ -1,3 +1,3 @@
 export { FaultyDockerPort, type DockerCall, type DockerMethod, type Fault } from './faulty-docker-port.ts';
-export { testDocker, type TestDocker } from './test-docker.ts';
+export { testBusybox, testDocker, type TestDocker } from './test-docker.ts';
 export { dockerPortContract } from './docker-port-contract.ts';

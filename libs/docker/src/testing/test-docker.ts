@@ -17,6 +17,11 @@ export interface TestDocker {
   cleanUp(): Promise<void>;
 }
 
+const APPLETS = ['sh', 'sleep', 'httpd', 'nc', 'cat', 'echo', 'kill', 'true', 'false'];
+
+/** The static busybox that `npm test` provides; undefined: one of this machine. */
+export const testBusybox = (): string | undefined => process.env['BUSYBOX_PATH'] || undefined;
+
 /** @throws Error naming `npm test` when DOCKER_HOST is unset: these tests never skip */
 export function testDocker(): TestDocker {
   const dockerHost = process.env['DOCKER_HOST'];
@@ -34,10 +39,7 @@ export function testDocker(): TestDocker {
         cmd: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 1 & wait; done'],
         ...spec,
         tag,
-        files: [
-          ...(await busyboxFiles(['sh', 'sleep', 'httpd', 'nc', 'cat', 'echo', 'kill', 'true', 'false'])),
-          ...(spec.files ?? []),
-        ],
+        files: [...(await busyboxFiles(APPLETS, testBusybox())), ...(spec.files ?? [])],
       });
       await docker.loadImage(archiveStream(archive));
       const image = await docker.inspectImage(tag);
