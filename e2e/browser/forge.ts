@@ -14,14 +14,17 @@ export const WAIT_SECONDS = 20;
 export class Forge {
   readonly stack: Stack;
   readonly demo: Workload;
+  readonly port: number;
 
-  constructor(stack: Stack, demo: Workload) {
+  /** @param port where the browser goes, when not to the server itself */
+  constructor(stack: Stack, demo: Workload, port = stack.port) {
     this.stack = stack;
     this.demo = demo;
+    this.port = port;
   }
 
   url(place = '/'): string {
-    return `http://127.0.0.1:${this.stack.port}${place}`;
+    return `http://127.0.0.1:${this.port}${place}`;
   }
 
   get demoUrl(): string {

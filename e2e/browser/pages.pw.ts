@@ -23,25 +23,21 @@ async function findPlaces(forge: Forge): Promise<Place[]> {
       headers: { 'x-confirm-restore': snapshotId },
     },
   );
-  const demo = forge.demo.id;
-  const taken = await forge.stack.api.post<{ operationId: string; snapshotId: string }>(
-    `/api/workloads/${demo}/snapshots`,
-    {},
-  );
-  await forge.until(taken.body.operationId);
+  // The demo is the tour's: its snapshots are counted there.
+  const { app: other, snapshotId: kept } = await TestWorkload.withSnapshot(forge.stack);
   return [
     { name: 'workloads', path: '/workloads', sign: '[data-testid=workloads]' },
     { name: 'new workload', path: '/workloads/new', sign: 'form' },
     { name: 'edit workload', path: `/workloads/${app.id}/edit`, sign: 'form' },
-    { name: 'workload', path: `/workloads/${demo}`, sign: '[data-testid=workload-page]' },
+    { name: 'workload', path: `/workloads/${forge.demo.id}`, sign: '[data-testid=workload-page]' },
     {
       name: 'snapshot',
-      path: `/workloads/${demo}/snapshots/${taken.body.snapshotId}`,
+      path: `/workloads/${other.id}/snapshots/${kept}`,
       sign: '[data-testid=snapshot-page]',
     },
     {
       name: 'restore',
-      path: `/workloads/${demo}/snapshots/${taken.body.snapshotId}/restore`,
+      path: `/workloads/${other.id}/snapshots/${kept}/restore`,
       sign: '[data-testid=plan]',
     },
     {
@@ -63,6 +59,8 @@ async function findPlaces(forge: Forge): Promise<Place[]> {
 async function open(forge: Forge, page: Page, place: Place): Promise<void> {
   await page.goto(forge.url(place.path));
   await expect(page.locator(place.sign).first(), place.name).toBeVisible();
+  // Not the moment before the first answer.
+  await expect(page.locator('h1').first(), place.name).toBeVisible();
 }
 
 test.describe('every page', () => {

@@ -37,6 +37,17 @@ export async function restoresOf(app: TestWorkload): Promise<number> {
   return app.stack.query(`select id from operations where kind = 'restore' and workload_id = ?`, app.id).length;
 }
 
+/** What the page says once it says `expected`, or after 5 s. */
+export async function settledNow(
+  page: Page,
+  expected: { app: string; data: string },
+): Promise<{ app: string | null; data: string | null }> {
+  const now = page.getByTestId('now');
+  const said = now.and(page.locator(`[data-app="${expected.app}"][data-data="${expected.data}"]`));
+  await said.waitFor({ timeout: 5_000 }).catch(() => undefined);
+  return nowOf(page);
+}
+
 /** What the page says of the state of the app and the data. */
 export async function nowOf(page: Page): Promise<{ app: string | null; data: string | null }> {
   const now = page.getByTestId('now');

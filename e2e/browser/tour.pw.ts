@@ -35,7 +35,7 @@ test.describe('the tour of the README', () => {
     await expect(app.locator('body')).toContainText(ENTRY);
     await picture(app, 'tour-3-guestbook');
 
-    await page.getByTestId('demo-card').getByRole('link', { name: 'guestbook', exact: true }).click();
+    await page.getByTestId('demo-card').getByRole('link', { name: 'Go to guestbook' }).click();
     await expect(page.getByTestId('workload-page')).toBeVisible();
     await expect(page.getByTestId('now')).toHaveAttribute('data-app', 'running');
     await page.getByTestId('snapshot-note').fill('before the accident');

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { checkout } from '../bootstrap.mjs';
 import { ensureBuilt } from './build.ts';
-import { reportFailure, terminal } from './terminal.ts';
+import { quietTerminal, reportFailure } from './terminal.ts';
 
 /**
  * Runs one of the server's commands (`apps/server/dist/commands/<name>.js`) with the given arguments, built if need be.
@@ -11,9 +11,9 @@ import { reportFailure, terminal } from './terminal.ts';
  */
 export async function runServerCommand(name: string, args: readonly string[]): Promise<number> {
   try {
-    await ensureBuilt(checkout, { ...terminal, say: (part, text) => terminal.problem(`  ${part.padEnd(10)} ${text}`) });
+    await ensureBuilt(checkout, quietTerminal);
   } catch (error) {
-    reportFailure(`npm run ${name} did not start`, error, `npm run ${name}`);
+    reportFailure(`npm run ${name} did not start`, error, `npm run ${name}`, quietTerminal);
     return 1;
   }
   const entry = path.join(checkout, 'apps', 'server', 'dist', 'commands', `${name}.js`);

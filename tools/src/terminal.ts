@@ -40,6 +40,12 @@ export const terminal: Terminal = createTerminal(
   (text) => void process.stderr.write(text),
 );
 
+/** Everything on stderr: for commands whose stdout is an answer. */
+export const quietTerminal: Terminal = createTerminal(
+  (text) => void process.stderr.write(text),
+  (text) => void process.stderr.write(text),
+);
+
 /**
  * What failed, why, and what cures it.
  * @param headline for example `Tiny Forge did not start`

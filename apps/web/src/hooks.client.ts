@@ -5,4 +5,6 @@ import { followSystemTheme } from '#lib/state/preferences.svelte.ts';
 export async function init(): Promise<void> {
   await i18n.refresh();
   followSystemTheme();
+  // boot.js now knows that the scripts came through.
+  document.documentElement.dataset['started'] = '';
 }

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import type { ConflictDetails, OperationInput, SubmitAnswer } from '@tiny-forge/workflows';
 import type { Clock, State } from '../state/index.ts';
@@ -10,18 +11,24 @@ export interface SubmitTimes {
   /** How long a conflict with an operation that has ended is tried again, ms, and how often. */
   readonly stuckMs: number;
   readonly againMs: number;
+  /**
+   * How long a lane that does not answer is asked anew while nothing is away, ms. A task that a worker took right before its end blocks the
+   * lane until Temporal gives it up, 10 s later.
+   */
+  readonly silentMs: number;
 }
 
-export const SUBMIT_TIMES: SubmitTimes = { acceptMs: 5_000, stuckMs: 10_000, againMs: 100 };
+export const SUBMIT_TIMES: SubmitTimes = { acceptMs: 5_000, stuckMs: 10_000, againMs: 100, silentMs: 11_000 };
 
 export interface SubmitParts {
   readonly state: State;
   readonly clock: Clock;
   /** null while Temporal is away. */
   readonly lane: () => LaneClient | null;
-  /** Which part is away, for the answer. */
-  readonly awayPart: () => Promise<string>;
+  /** Which part is away; null: all are there. */
+  readonly awayPart: () => Promise<'temporal' | 'workers' | null>;
   readonly turns: LaneTurns;
+  readonly log: Pick<Logger, 'warn'>;
   readonly times: SubmitTimes;
 }
 
@@ -32,10 +39,14 @@ export interface SubmitParts {
 export async function submit(parts: SubmitParts, input: OperationInput): Promise<{ queuedBehind: string | null }> {
   const { state, clock, times } = parts;
   const until = clock.now().getTime() + times.stuckMs;
+  const silentUntil = clock.now().getTime() + times.silentMs;
   for (;;) {
     const answer = await parts.turns.run(input, () => ask(parts, input));
     if (answer === 'raced') return afterRace(parts, input.operationId);
-    if (answer === 'no-answer') return expire(parts, input.operationId);
+    if (answer === 'no-answer') {
+      if (clock.now().getTime() < silentUntil && (await parts.awayPart()) === null) continue;
+      return expire(parts, input.operationId);
+    }
     if (!isRefused(answer)) {
       if (await state.operations.accept(input.operationId, answer.queuedBehind)) {
         return { queuedBehind: answer.queuedBehind };
@@ -67,15 +78,25 @@ export async function submit(parts: SubmitParts, input: OperationInput): Promise
   }
 }
 
+/** Temporal's client tells little in its own message and more in the cause. */
+function reasonOf(error: unknown): string {
+  const reasons: string[] = [];
+  for (let each = error; each instanceof Error && reasons.length < 4; each = each.cause) {
+    reasons.push(`${each.name}: ${each.message}`);
+  }
+  return reasons.join('; ').slice(0, 400);
+}
+
 /** One try at the lane, with a deadline of its own. */
 async function ask(parts: SubmitParts, input: OperationInput): Promise<SubmitAnswer | Refused | 'raced' | 'no-answer'> {
-  const { state, clock, times } = parts;
+  const { state, clock, times, log } = parts;
   const notAfter = new Date(clock.now().getTime() + times.acceptMs);
   if (!(await state.operations.renewDeadline(input.operationId, notAfter.toISOString()))) return 'raced';
   try {
     const lane = parts.lane();
     return lane === null ? 'no-answer' : await lane.submit(input, notAfter, await openOf(state, input));
-  } catch {
+  } catch (error) {
+    log.warn({ part: 'workers', operationId: input.operationId, why: reasonOf(error) }, 'a lane did not answer');
     return 'no-answer';
   }
 }
@@ -100,5 +121,5 @@ async function afterRace(parts: SubmitParts, operationId: string): Promise<{ que
   if (row !== null && (row.begunAt !== null || (row.acceptedAt !== null && row.endedAt === null))) {
     return { queuedBehind: row.queuedBehind };
   }
-  throw new ForgeError({ code: 'SERVICE_UNAVAILABLE', params: { part: await parts.awayPart() } });
+  throw new ForgeError({ code: 'SERVICE_UNAVAILABLE', params: { part: (await parts.awayPart()) ?? 'workers' } });
 }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
-import { workflowIds } from '@tiny-forge/contracts/domain';
+import { taskQueues, workflowIds } from '@tiny-forge/contracts/domain';
 import { OperationsLab } from '../../testing/operations-lab.ts';
 import { TemporalServer } from '../../testing/temporal-server.ts';
 
@@ -87,6 +87,30 @@ describe('a submitted restore', () => {
     const next = await lab.submit(all, workloadId, 'deploy');
     await lab.ended(next.operationId);
     expect(lab.engines.effects).toEqual(['deploy']);
+  }, 60_000);
+
+  it('waits out a task that a worker took right before its end, 10 s, and is then accepted', async () => {
+    const api = await lab.process('api');
+    await lab.eventually(
+      async () => (await api.gateway.health()).temporal.status === 'ok',
+      () => 'no Temporal',
+    );
+    const connection = await Connection.connect({ address: server.address });
+    const client = new Client({ connection, namespace: 'tiny-forge' });
+    const taken = client.withDeadline(Date.now() + 30_000, () =>
+      client.workflowService.pollWorkflowTaskQueue({
+        namespace: 'tiny-forge',
+        taskQueue: { name: taskQueues.control(lab.installation) },
+        identity: 'ended right after',
+      }),
+    );
+    const input = await lab.request(await lab.workload(), 'deploy');
+    const submitted = codeOf(api.gateway.submit(input));
+    expect((await taken).workflowExecution?.workflowId).toBe(workflowIds.lane(lab.installation, input.workloadId));
+    await lab.process('all');
+    expect(await submitted).toBe('ok');
+    expect((await lab.ended(input.operationId)).state).toBe('SUCCEEDED');
+    await connection.close();
   }, 60_000);
 
   it('waits or is refused when the lane was terminated while another runs', async () => {

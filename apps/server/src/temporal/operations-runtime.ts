@@ -97,6 +97,7 @@ export function createOperationsRuntime(options: OperationsRuntimeOptions): Oper
     hostId,
     link,
     progress,
+    log,
     ...(options.times === undefined ? {} : { times: options.times }),
     ...(options.timings === undefined ? {} : { timings: options.timings }),
   });

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { Logger } from 'pino';
 import {
   ForgeError,
   isEnded,
@@ -25,6 +26,7 @@ export interface GatewayOptions {
   readonly hostId: string;
   readonly link: Pick<TemporalLink, 'client' | 'temporal' | 'workers'>;
   readonly progress: ProgressMemory;
+  readonly log: Logger;
   readonly times?: Partial<SubmitTimes>;
   readonly timings?: Partial<Timings>;
 }
@@ -64,8 +66,13 @@ export class TemporalGateway implements OperationGateway {
         state: this.#options.state,
         clock: this.#options.clock,
         lane: () => this.lane(),
-        awayPart: async () => ((await this.health()).temporal.status === 'ok' ? 'workers' : 'temporal'),
+        awayPart: async () => {
+          const { temporal, workers } = await this.health();
+          if (temporal.status !== 'ok') return 'temporal';
+          return workers.status === 'ok' ? null : 'workers';
+        },
         turns: this.#turns,
+        log: this.#options.log,
         times: this.#times,
       },
       input,

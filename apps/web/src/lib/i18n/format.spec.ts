@@ -22,6 +22,12 @@ describe('formats', () => {
     expect(inRussian.clock(Date.UTC(2026, 0, 1))).toBe('00:00:00');
   });
 
+  it('names the zone in the reader’s language', () => {
+    expect(new Format('en', 'Europe/Berlin', en.units).zoneName).toMatch(/^Central European (Standard|Summer) Time$/);
+    expect(new Format('ru', 'Europe/Berlin', ru.units).zoneName).toMatch(/^[А-Яа-я ,]+$/);
+    expect(new Format('ru', 'UTC', ru.units).zoneName).toBe('UTC');
+  });
+
   it('follows the zone', () => {
     expect(new Format('en', 'Europe/Berlin', en.units).clock(at)).toBe('03:14:31');
   });

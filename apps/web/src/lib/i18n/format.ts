@@ -21,6 +21,12 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** As it is called today. */
+export function nameOfZone(locale: string, zone: string): string {
+  const parts = new Intl.DateTimeFormat(locale, { timeZone: zone, timeZoneName: 'long' }).formatToParts();
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? zone;
+}
+
 export class Format {
   readonly language: Language;
   /** IANA name; `UTC` or the browser's. */
@@ -34,6 +40,11 @@ export class Format {
     this.zone = zone;
     this.#units = units;
     this.#locale = LOCALES[language];
+  }
+
+  /** The zone in the reader's language: `Central European Standard Time` (in summer: `Summer Time`); `UTC`. */
+  get zoneName(): string {
+    return this.zone === 'UTC' ? 'UTC' : nameOfZone(this.#locale, this.zone);
   }
 
   number(value: number, options: Intl.NumberFormatOptions = {}): string {
