@@ -235,7 +235,7 @@ export const pagesEn = {
     slugHint: 'Lower-case letters, digits and inner hyphens, 1 to 63.',
     fixed: 'Fixed while its folders exist.',
     image: 'Image',
-    imageHint: 'As for docker run, for example guestbook:1',
+    imageHint: `As for ${name('docker run')}, for example ${name('guestbook:1')}`,
     pull: 'Pull',
     pullMode: { missing: 'when it is missing', always: 'always', never: 'never' },
     command: 'Command',

@@ -240,7 +240,7 @@ export const pagesRu: Pages = {
     slugHint: 'Строчные латинские буквы, цифры и дефисы внутри, от 1 до 63.',
     fixed: 'Нельзя изменить, пока есть папки томов.',
     image: 'Образ',
-    imageHint: 'Как для docker run, например guestbook:1',
+    imageHint: `Как для ${name('docker run')}, например ${name('guestbook:1')}`,
     pull: 'Загрузка образа',
     pullMode: { missing: 'если его нет', always: 'всегда', never: 'никогда' },
     command: 'Команда',
