@@ -45,7 +45,9 @@ it('at the first start with everything ready, a guestbook with entries is deploy
   expect(readdirSync(path.join(folder, 'entries'))).toHaveLength(4);
   expect(readdirSync(path.join(folder, 'uploads'))).toHaveLength(4);
   const [first = ''] = readdirSync(path.join(folder, 'entries')).sort();
-  expect(readFileSync(path.join(folder, 'entries', first), 'utf8')).toMatch(/^\d{4}-\d\d-\d\dT[\d:]+Z\nAda\n/);
+  expect(readFileSync(path.join(folder, 'entries', first), 'utf8')).toMatch(
+    /^\d{4}-\d\d-\d\dT[\d:]+Z\nThe first visitor\n/,
+  );
 
   const again = demoOf(server);
   again.start();

@@ -116,25 +116,25 @@ export const APPLETS = [
 export const SEED = [
   {
     minutesAgo: 2_880,
-    name: 'Ada',
-    text: 'First! The engine weaves algebraic patterns, and now it keeps a guestbook as well.',
+    name: 'The first visitor',
+    text: 'First! I hope this page is still here tomorrow.',
     colour: '0b4fa8',
   },
   {
     minutesAgo: 1_500,
-    name: 'Марина',
+    name: 'Прохожая',
     text: 'Красивая книга. Оставлю здесь пару слов и проверю, переживут ли они снимок.',
     colour: '1c6e51',
   },
   {
     minutesAgo: 190,
-    name: 'Linus & <friends>',
-    text: 'Only wimps use tape backup: real men take a snapshot before they press the red button.',
+    name: 'A choir & <friends>',
+    text: 'We sang here. Do take a snapshot before you press the red button.',
     colour: '875e00',
   },
   {
     minutesAgo: 25,
-    name: 'Grace',
+    name: 'The neighbour',
     text: 'Take a snapshot, wreck the data below, then restore. I will still be here.',
     colour: '8e1220',
   },

@@ -64,8 +64,8 @@ const entries = (): string[] => readdirSync(path.join(folder, 'data'));
 describe('the guestbook', () => {
   it('shows what was written, line by line, and an entry of each in both volumes', async () => {
     expect(await page()).toContain('Nothing here.');
-    expect((await send({ action: 'sign', name: 'Ada', text: 'one\nдва + 50% & more' })).status).toBe(303);
-    expect(await page()).toContain('<strong>Ada\n</strong>');
+    expect((await send({ action: 'sign', name: 'Visitor', text: 'one\nдва + 50% & more' })).status).toBe(303);
+    expect(await page()).toContain('<strong>Visitor\n</strong>');
     expect(await page()).toContain('<p>one\nдва + 50% &amp; more\n</p>');
     expect(entries()).toHaveLength(1);
     expect(readdirSync(path.join(folder, 'uploads'))).toHaveLength(1);

@@ -213,7 +213,7 @@ export const pagesEn = {
     keys: 'Keyboard shortcuts',
     keysOn: 'Use g w, g o, g s, / and ?',
     tokens: 'Tokens',
-    tokensBody: 'For scripts: sent as Authorization: Bearer.',
+    tokensBody: `For scripts: sent as ${name('Authorization: Bearer')}.`,
     noTokens: 'No tokens.',
     tokenName: 'Name',
     tokenPermissions: 'Permissions',

@@ -2,7 +2,7 @@ import { name } from './visible.ts';
 
 /** The restore dialog and the operation page, in English. */
 export const restoreEn = {
-  title: (w: string, where: string, t: string) => `Restore ${name(w)} (${where}) to ${t}`,
+  title: (w: string, where: string, t: string) => `Restore ${name(w)} (${name(where)}) to ${t}`,
   loss: (d: string, t: string) =>
     `All written since then (${d}) leaves the app; a safety snapshot keeps it until ${t}.`,
   promise: "If anything fails, today's data and app come back.",

@@ -93,7 +93,8 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   VOLUME_NOT_TOUCHED: (v) => `Тома ${v.name('target')} нет в снимке, его не трогаем.`,
 
   INSUFFICIENT_SPACE: (v) => `На ${v.name('mount')} нужно ${v.bytes('need')}, есть ${v.bytes('free')}.`,
-  INSUFFICIENT_INODES: (v) => `На ${v.name('mount')} нужно inode: ${v.count('need')}, есть ${v.count('free')}.`,
+  INSUFFICIENT_INODES: (v) =>
+    `На ${v.name('mount')} нужно индексных узлов: ${v.count('need')}, есть ${v.count('free')}.`,
   ARCHIVE_DAMAGED: (v) => `Снимок повреждён: ${v.name('entry')}.`,
   ARCHIVE_TAMPERED: () => 'Снимок изменён после создания; не доверяйте ему.',
   ARCHIVE_MISSING: () => 'Файла этого снимка нет на диске.',

@@ -11,7 +11,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 
 export const restoreRu: Messages['restore'] = {
-  title: (w, where, t) => `Восстановление: ${name(w)} (${where}), снимок ${t}`,
+  title: (w, where, t) => `Восстановление: ${name(w)} (${name(where)}), снимок ${t}`,
   loss: (d, t) => `Всё, что записано с тех пор (${d}), уйдёт из приложения; страховочный снимок хранит это до ${t}.`,
   promise: 'Если что-то не получится, вернём нынешние данные и приложение.',
   confirm: (word) => `Для подтверждения введите ${name(word)}`,
@@ -39,7 +39,7 @@ export const restoreRu: Messages['restore'] = {
   notTouched: 'НЕ ТРОГАЕМ',
   notInSnapshot: 'нет в этом снимке',
   needs: (need, free) => `нужно до ${need}, свободно ${free}`,
-  inodes: (need, free) => `inode: нужно ${need}, свободно ${free}`,
+  inodes: (need, free) => `индексные узлы: нужно ${need}, свободно ${free}`,
   enough: 'хватает',
   short: 'не хватает',
   changedMark: 'изменилось',
