@@ -117,11 +117,7 @@ export class ArchiveReader {
   *packed(index: number): Generator<{ frame: Frame; packed: Buffer; offset: number }, void, void> {
     let offset = this.#offset(index);
     for (const frame of this.segment(index).frames) {
-      const packed = this.#read(frame.packedBytes, offset);
-      if (!hash('sha256', packed, 'buffer').equals(frame.sha256)) {
-        throw damaged('FRAME', 'The hash of a frame does not match', { offset });
-      }
-      yield { frame, packed, offset };
+      yield { frame, packed: this.#checked(frame, offset), offset };
       offset += frame.packedBytes;
     }
   }
@@ -130,6 +126,24 @@ export class ArchiveReader {
   *raw(index: number): Generator<Buffer, void, void> {
     const inflater = (this.#inflater ??= new FrameInflater(this.table.codec));
     for (const { frame, packed } of this.packed(index)) yield inflater.inflate(packed, frame.rawBytes);
+  }
+
+  /** The tar bytes of one frame of a segment, compared with its hash; valid until the next read. */
+  rawFrame(index: number, frameIndex: number): Buffer {
+    const { frames } = this.segment(index);
+    const frame = frames[frameIndex];
+    if (frame === undefined) throw new RangeError('no such frame');
+    const before = frames.slice(0, frameIndex).reduce((sum, { packedBytes }) => sum + packedBytes, 0);
+    const inflater = (this.#inflater ??= new FrameInflater(this.table.codec));
+    return inflater.inflate(this.#checked(frame, this.#offset(index) + before), frame.rawBytes);
+  }
+
+  #checked(frame: Frame, offset: number): Buffer {
+    const packed = this.#read(frame.packedBytes, offset);
+    if (!hash('sha256', packed, 'buffer').equals(frame.sha256)) {
+      throw damaged('FRAME', 'The hash of a frame does not match', { offset });
+    }
+    return packed;
   }
 
   /** Valid until the next read. */

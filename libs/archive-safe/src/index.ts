@@ -1,4 +1,13 @@
 export { escapeName } from './byte-string.ts';
+export {
+  browseArchive,
+  type ArchiveContent,
+  type BrowseArchiveOptions,
+  type BrowsedArchive,
+  type ContentOptions,
+  type EntryAddress,
+  type FolderPage,
+} from './browse-archive.ts';
 export { type Codec } from './codec.ts';
 export { type CapturedVolume, type CreateArchiveOptions, type CreatedArchive } from './capture-request.ts';
 export { createArchive } from './create-archive.ts';

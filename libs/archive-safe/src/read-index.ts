@@ -5,6 +5,7 @@ import { maxManifestBytes, type EntryType, type IndexEntry } from './entry.ts';
 import { bytesOf, escapePath } from './byte-string.ts';
 import { mtimeText } from './tar-header.ts';
 import type { Note } from './note.ts';
+import type { ArchiveTable } from './archive-table.ts';
 import type { Codec } from './codec.ts';
 import type { Thread } from './thread-crew.ts';
 
@@ -39,18 +40,22 @@ export interface ArchiveIndex {
 /** Manifest, volumes and notes of an authentic archive; no entry is read. */
 export async function readIndex(file: string, options: { key: Buffer; signal?: AbortSignal }): Promise<ArchiveIndex> {
   return withArchive(file, options.key, 1, options.signal, async ({ table, threads, fileBytes }) => {
-    const size = table.segments[0]?.contentBytes ?? 0;
-    if (size > maxManifestBytes) throw damaged('MANIFEST', 'The manifest is too large');
-    const body = await (threads[0] as Thread).call('segmentContent', [0]);
-    let manifest: unknown;
-    try {
-      manifest = JSON.parse(Buffer.from(body).toString('utf8'));
-    } catch {
-      throw damaged('MANIFEST', 'The manifest is not JSON', { entry: 'manifest.json' });
-    }
+    const manifest = await readManifest(threads[0] as Thread, table);
     const { codec, volumes, notes } = table;
     return { codec, manifest, volumes, notes, bytes: fileBytes };
   });
+}
+
+/** Parsed `manifest.json` of the archive that `thread` has open. */
+export async function readManifest(thread: Thread, table: ArchiveTable): Promise<unknown> {
+  const size = table.segments[0]?.contentBytes ?? 0;
+  if (size > maxManifestBytes) throw damaged('MANIFEST', 'The manifest is too large');
+  const body = await thread.call('segmentContent', [0]);
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    throw damaged('MANIFEST', 'The manifest is not JSON', { entry: 'manifest.json' });
+  }
 }
 
 /** Entries in archive order, one index block in memory at a time. Ending the loop early closes everything. */
@@ -97,7 +102,7 @@ export async function* readEntries(
   }
 }
 
-function publicEntry(entry: IndexEntry): ArchiveEntry {
+export function publicEntry(entry: IndexEntry): ArchiveEntry {
   const inside = (path: string): string => (path.includes('/') ? path.slice(path.indexOf('/') + 1) : '');
   const path = inside(entry.path);
   const links = { file: null, directory: null, symlink: entry.link, hardlink: inside(entry.link) };

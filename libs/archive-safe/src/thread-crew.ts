@@ -98,6 +98,11 @@ export function crewOf(threads: number = Math.min(2, availableParallelism())): C
   return threads === 0 ? { count: 1, where: 'here' } : { count: threads, where: 'workers' };
 }
 
+/** Threads that live until their `end`, which is the caller's to call. */
+export function startThreads({ count, where }: Crew): Thread[] {
+  return Array.from({ length: count }, () => (where === 'here' ? new CallingThread() : new WorkerThread()));
+}
+
 /**
  * Runs `work` with `count` threads, or on the calling one. It settles only when every thread has ended, whether `work` returned, threw or `signal`
  * was aborted; then nothing of ours reads or writes any more.
@@ -108,7 +113,7 @@ export async function withThreads<T>(
   work: (threads: Thread[]) => Promise<T>,
 ): Promise<T> {
   stopIfAborted(signal);
-  const threads = Array.from({ length: count }, () => (where === 'here' ? new CallingThread() : new WorkerThread()));
+  const threads = startThreads({ count, where });
   const onAbort = (): void => {
     for (const thread of threads) void thread.end();
   };
@@ -123,6 +128,6 @@ export async function withThreads<T>(
   }
 }
 
-function stopIfAborted(signal: AbortSignal | undefined): void {
+export function stopIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw cancelled();
 }

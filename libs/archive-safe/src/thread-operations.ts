@@ -2,6 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { ArchiveReader, readTable } from './archive-reader.ts';
 import type { CompressionSettings } from './codec.ts';
+import type { IndexEntry } from './entry.ts';
+import { IndexSearch, readContentPart, type ContentPlace, type FolderSlice } from './index-search.ts';
 import { extractSegment, readSegment } from './extract-task.ts';
 import { VolumeFinish, type FinishedVolume } from './finish-task.ts';
 import type { LinkTier } from './link-policy.ts';
@@ -18,6 +20,7 @@ interface ThreadState {
   scan?: Scan;
   packer?: Packer;
   reader?: ArchiveReader;
+  search?: IndexSearch;
   roots?: Map<number, number>;
   space?: SpaceWatch;
   progress?: ProgressCounter;
@@ -32,6 +35,7 @@ function need<T>(value: T | undefined): T {
 /** What a thread can be asked to do. Synchronous throughout: a thread does one thing at a time, and file calls are fastest so. */
 export function createOperations() {
   const state: ThreadState = {};
+  const search = (): IndexSearch => (state.search ??= new IndexSearch(need(state.reader)));
   return {
     scanOpen(volumes: ScanVolume[]): void {
       state.scan = new Scan(volumes);
@@ -106,6 +110,15 @@ export function createOperations() {
       }));
       return Buffer.concat(chunks);
     },
+    findEntry: (volume: number, names: string[]): IndexEntry | null => search().find(volume, names)?.entry ?? null,
+    listFolder: (volume: number, names: string[], after: string | undefined, limit: number): FolderSlice | null =>
+      search().children(volume, names, after, limit) ?? null,
+    findContent(volume: number, names: string[]) {
+      const found = search().content(volume, names);
+      return found === undefined ? null : found;
+    },
+    contentPart: (place: ContentPlace, from: number, to: number): Uint8Array =>
+      readContentPart(need(state.reader), place, from, to),
     measure: (root: string, prefix: string, links: LinkTier, exclude: string[]) =>
       measureTask(root, prefix, links, exclude),
     removeTree: (path: string, expected: TreeIdentity | undefined) => removeTreeTask(path, expected),
