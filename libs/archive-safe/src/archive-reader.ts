@@ -7,11 +7,12 @@ import {
   type ArchiveTable,
   type Frame,
   type Segment,
+  type Trailer,
 } from './archive-table.ts';
 import { hiddenLength, FrameInflater, unwrapHidden, type Codec } from './codec.ts';
 import type { IndexEntry } from './entry.ts';
 import { decodeIndexBlock } from './index-block.ts';
-import { damaged } from './refusal.ts';
+import { damaged, Refusal } from './refusal.ts';
 
 /** Reads exactly `length` bytes or refuses: a file that ends early is damaged. */
 export function readExactly(fd: number, length: number, position: number, scratch?: Buffer): Buffer {
@@ -32,15 +33,32 @@ function codecOf(fd: number): Codec {
   throw damaged('MAGIC', 'The file begins neither with a zstd frame nor with a gzip member', { offset: 0 });
 }
 
-/** The table of an archive, its HMAC verified; every other byte of the file is covered by a hash in it. */
-export function readTable(fd: number, key: Buffer): Buffer {
+/** Whether a file ends as an archive of ours does, whoever's key it was made with. */
+export function hasTrailer(fd: number): boolean {
+  try {
+    readTrailer(fd, null);
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
+}
+
+function readTrailer(fd: number, key: Buffer | null): { codec: Codec; trailer: Trailer; trailerOffset: number } {
   const stat = fstatSync(fd);
   if (!stat.isFile()) throw damaged('MAGIC', 'The archive is not a regular file');
   const codec = codecOf(fd);
   const length = trailerLength(codec);
   if (stat.size < length) throw damaged('TRUNCATED', 'The file is shorter than a trailer', { offset: stat.size });
   const trailerOffset = stat.size - length;
-  const trailer = decodeTrailer(readExactly(fd, length, trailerOffset), codec, key);
+  return { codec, trailerOffset, trailer: decodeTrailer(readExactly(fd, length, trailerOffset), codec, key) };
+}
+
+/**
+ * The table of an archive, its HMAC verified where a key is given; every other byte of the file is covered by a hash in it.
+ */
+export function readTable(fd: number, key: Buffer | null): Buffer {
+  const { codec, trailer, trailerOffset } = readTrailer(fd, key);
   const tableLength = hiddenLength(trailer.tableBytes, codec);
   if (trailer.tableOffset + tableLength !== trailerOffset) {
     throw damaged('TRAILER', 'The trailer names a wrong place of the table', { offset: trailerOffset });

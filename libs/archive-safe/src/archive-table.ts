@@ -154,9 +154,9 @@ export function trailerLength(codec: Codec): number {
 
 /**
  * @throws Refusal `ARCHIVE_DAMAGED` where the container or its checksum is broken, `ARCHIVE_TAMPERED` where both are whole
- * and the HMAC is not by `key`.
+ * and the HMAC is not by `key`. Without a key nothing is authentic.
  */
-export function decodeTrailer(container: Buffer, codec: Codec, key: Buffer): Trailer {
+export function decodeTrailer(container: Buffer, codec: Codec, key: Buffer | null): Trailer {
   const payload = unwrapHidden(container, codec);
   if (payload.length !== trailerPayload || !payload.subarray(0, 4).equals(trailerTag)) {
     throw damaged('TRAILER', 'The archive does not end in a trailer of ours');
@@ -164,7 +164,7 @@ export function decodeTrailer(container: Buffer, codec: Codec, key: Buffer): Tra
   if (!createHash('sha256').update(payload.subarray(0, 92)).digest().equals(payload.subarray(92))) {
     throw damaged('TRAILER', 'The checksum of the trailer does not match');
   }
-  if (!timingSafeEqual(macOf(key, payload.subarray(0, 60)), payload.subarray(60, 92))) {
+  if (key !== null && !timingSafeEqual(macOf(key, payload.subarray(0, 60)), payload.subarray(60, 92))) {
     const otherKey = !keyIdOf(key).equals(payload.subarray(52, 60));
     throw new Refusal('ARCHIVE_TAMPERED', 'The index is not signed by the key of this installation', {
       rule: 'HMAC',

@@ -14,7 +14,7 @@ export interface CompressionSettings {
 /** Largest inflated frame a reader takes; the writer stays at or below 2 MiB plus one header. */
 export const maxFrameBytes = 8 << 20;
 
-const containerMagic = 0x184d2a54;
+export const containerMagic = 0x184d2a54;
 const memberHead = Buffer.from([0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3]);
 const memberTail = Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const maxMemberPart = 65000;

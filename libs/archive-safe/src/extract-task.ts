@@ -1,11 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { applyMetadata } from './apply-metadata.ts';
+import { applyMetadata, type RestoreRules } from './apply-metadata.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 import { escapePath } from './byte-string.ts';
 import { at, DirectoryCursor } from './directory-handle.ts';
 import type { HeaderEntry, IndexEntry } from './entry.ts';
-import type { NoteTaker } from './note.ts';
 import { damaged, located } from './refusal.ts';
 import { TarParser, type TarSink } from './tar-parser.ts';
 
@@ -125,7 +124,7 @@ export function extractSegment(
   index: number,
   root: number,
   space: ExtractSpace,
-  notes: NoteTaker,
+  rules: RestoreRules,
 ): number {
   let files = 0;
   const cursor = new DirectoryCursor(root);
@@ -133,7 +132,7 @@ export function extractSegment(
     readSegment(reader, index, (entry) => {
       const names = entry.path.split('/').slice(1);
       const name = names.pop() as string;
-      const file = new StagedFile(cursor.move(names), name, entry, space, notes);
+      const file = new StagedFile(cursor.move(names), name, entry, space, rules);
       files++;
       return file;
     });
@@ -143,19 +142,20 @@ export function extractSegment(
   return files;
 }
 
-class StagedFile implements FileTarget {
+/** A new file that becomes what its entry says. */
+export class StagedFile implements FileTarget {
   #fd: number;
   #entry: IndexEntry;
   #space: ExtractSpace;
-  #notes: NoteTaker;
+  #rules: RestoreRules;
   #position = 0;
 
-  constructor(directory: number, name: string, entry: IndexEntry, space: ExtractSpace, notes: NoteTaker) {
+  constructor(directory: number, name: string, entry: IndexEntry, space: ExtractSpace, rules: RestoreRules) {
     // EEXIST is fatal: on a file system that folds case or form, two names of the archive are one.
     this.#fd = openSync(at(directory, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     this.#entry = entry;
     this.#space = space;
-    this.#notes = notes;
+    this.#rules = rules;
   }
 
   write(chunk: Buffer): void {
@@ -168,7 +168,7 @@ class StagedFile implements FileTarget {
   end(): void {
     try {
       if (this.#entry.sparse) ftruncateSync(this.#fd, this.#entry.size);
-      const stat = applyMetadata(this.#fd, this.#entry, this.#notes);
+      const stat = applyMetadata(this.#fd, this.#entry, this.#rules);
       if (Number(stat.size) !== this.#entry.size || stat.nlink !== 1n) {
         throw damaged('FIDELITY', 'A file does not have its size', { entry: escapePath(this.#entry.path) });
       }

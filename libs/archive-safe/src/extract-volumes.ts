@@ -2,12 +2,14 @@ import { closeSync, readdirSync } from 'node:fs';
 import type { ArchiveTable } from './archive-table.ts';
 import { openDirectory } from './directory-handle.ts';
 import { forgeError } from './forge-fault.ts';
-import { batches, share, withArchive } from './open-archive.ts';
+import { batches, share, withArchive, type OpenedArchive } from './open-archive.ts';
 import type { Note } from './note.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { damaged, Refusal } from './refusal.ts';
 import type { SpaceRule } from './space-watch.ts';
 import type { Thread } from './thread-crew.ts';
+import type { RestoreTrust } from './thread-operations.ts';
+import { LimitedSignal, type TimeLimits } from './time-limits.ts';
 
 export interface ExtractVolumesOptions {
   file: string;
@@ -23,6 +25,15 @@ export interface ExtractVolumesOptions {
   maxEntries?: number;
   /** Default min(2, CPUs); 0: the calling thread, which then blocks. */
   threads?: number;
+  /** Not watched with `threads: 0`. */
+  limits?: TimeLimits;
+  /** `caller`: who may not give files away keeps them; each is noted. Default `archive`. */
+  owner?: 'archive' | 'caller';
+}
+
+/** An archive of ours that somebody else may have made. */
+export interface ForeignOptions extends Omit<ExtractVolumesOptions, 'key'> {
+  links: 0 | 1;
 }
 
 export interface ExtractedVolume {
@@ -45,7 +56,26 @@ export interface ExtractedVolume {
  * @throws ForgeError `ARCHIVE_DAMAGED`, `ARCHIVE_TAMPERED`, `INSUFFICIENT_SPACE`, `IO_ERROR`, `CANCELLED`
  */
 export async function extractVolumes(options: ExtractVolumesOptions): Promise<ExtractedVolume[]> {
+  const trust = { modes: 0o7777, owner: options.owner ?? 'archive' };
+  return restore(options, { key: options.key, trust });
+}
+
+/** The same for an archive of ours that was made with another key: nothing says who wrote it, so the import rules hold. */
+export async function extractForeign(options: ForeignOptions): Promise<ExtractedVolume[]> {
+  const trust = { modes: 0o777, owner: options.owner ?? 'archive' };
+  return restore(options, { key: null, trust, links: options.links });
+}
+
+interface Trusted {
+  key: Buffer | null;
+  trust: RestoreTrust;
+  /** Checked where given. */
+  links?: 0 | 1;
+}
+
+async function restore(options: Omit<ExtractVolumesOptions, 'key'>, trusted: Trusted): Promise<ExtractedVolume[]> {
   const roots: [number, number][] = [];
+  const limited = new LimitedSignal(options.signal, options.limits);
   try {
     for (const { index, dir } of options.targets) {
       const fd = openDirectory(dir);
@@ -53,39 +83,56 @@ export async function extractVolumes(options: ExtractVolumesOptions): Promise<Ex
       if (readdirSync(`/proc/self/fd/${fd}`).length > 0)
         throw new Refusal('IO_ERROR', 'The directory to extract into is not empty', { rule: 'TARGET' });
     }
-    return await withArchive(options.file, options.key, options.threads, options.signal, async ({ table, threads }) => {
-      const present = new Set(table.volumes.filter((volume) => !volume.absent).map((volume) => volume.index));
-      if (roots.some(([index]) => !present.has(index)))
-        throw damaged('VOLUME', 'The archive does not hold a volume that is to be extracted');
-      const [first] = threads as [Thread];
-      const { maxBytes = Number.MAX_SAFE_INTEGER, maxEntries = Number.MAX_SAFE_INTEGER } = options;
-      const totals = await first.call('checkIndex', [roots.map(([index]) => index), { maxBytes, maxEntries }]);
-      const extracted = new Set(roots.map(([index]) => index));
-      await verifyRest(table, threads, extracted);
-      const wanted = new Map(totals.map((total) => [total.index, total]));
-      const volumes = roots.map(([index]) => newVolume(index, wanted.get(index)));
-      const totalBytes = volumes.reduce((sum, volume) => sum + volume.contentBytes, 0);
-      const totalEntries = volumes.reduce((sum, volume) => sum + volume.entries, 0);
-      const meter = new ProgressMeter((doneBytes, doneEntries) =>
-        options.onProgress?.({ doneBytes, totalBytes, doneEntries, totalEntries }),
-      );
-      await Promise.all(threads.map((thread) => thread.call('progressOpen', [meter.shared])));
-      await Promise.all(threads.map((t) => t.call('targetsOpen', [roots, options.spaceCheck, threads.length])));
-      meter.start();
-      try {
-        await writeVolumes(volumes, table, threads, meter);
-      } finally {
-        meter.stop();
-      }
-      options.onProgress?.({ doneBytes: totalBytes, totalBytes, doneEntries: totalEntries, totalEntries });
-      for (const volume of volumes) checkCounts(volume);
-      return volumes;
-    });
+    return await withArchive(options.file, trusted.key, options.threads, limited.signal, (archive) =>
+      restoreRoots(archive, roots, options, trusted, limited),
+    );
   } catch (error) {
     throw forgeError(error);
   } finally {
+    limited.stop();
     for (const [, fd] of roots) closeSync(fd);
   }
+}
+
+async function restoreRoots(
+  { table, threads }: OpenedArchive,
+  roots: [number, number][],
+  options: Omit<ExtractVolumesOptions, 'key'>,
+  { trust, links }: Trusted,
+  limited: LimitedSignal,
+): Promise<ExtractedVolume[]> {
+  const present = new Set(table.volumes.filter((volume) => !volume.absent).map((volume) => volume.index));
+  if (roots.some(([index]) => !present.has(index)))
+    throw damaged('VOLUME', 'The archive does not hold a volume that is to be extracted');
+  const [first] = threads as [Thread];
+  const { maxBytes = Number.MAX_SAFE_INTEGER, maxEntries = Number.MAX_SAFE_INTEGER } = options;
+  const indexes = roots.map(([index]) => index);
+  const totals = await first.call('checkIndex', [indexes, { maxBytes, maxEntries }]);
+  const cut = links === undefined ? [] : await first.call('checkForeign', [indexes, links]);
+  await verifyRest(table, threads, new Set(indexes));
+  const wanted = new Map(totals.map((total) => [total.index, total]));
+  const volumes = roots.map(([index]) => newVolume(index, wanted.get(index)));
+  for (const volume of volumes) {
+    volume.notes.push(...cut.filter(({ params }) => `${params['path']}/`.startsWith(`${volume.index}/`)));
+  }
+  const totalBytes = volumes.reduce((sum, volume) => sum + volume.contentBytes, 0);
+  const totalEntries = volumes.reduce((sum, volume) => sum + volume.entries, 0);
+  const meter = new ProgressMeter((doneBytes, doneEntries) => {
+    limited.progress();
+    options.onProgress?.({ doneBytes, totalBytes, doneEntries, totalEntries });
+  });
+  await Promise.all(threads.map((thread) => thread.call('progressOpen', [meter.shared])));
+  await Promise.all(threads.map((t) => t.call('targetsOpen', [roots, options.spaceCheck, threads.length])));
+  meter.start();
+  limited.progress();
+  try {
+    await writeVolumes(volumes, table, threads, meter, trust);
+  } finally {
+    meter.stop();
+  }
+  options.onProgress?.({ doneBytes: totalBytes, totalBytes, doneEntries: totalEntries, totalEntries });
+  for (const volume of volumes) checkCounts(volume);
+  return volumes;
 }
 
 async function writeVolumes(
@@ -93,19 +140,20 @@ async function writeVolumes(
   table: ArchiveTable,
   threads: Thread[],
   meter: ProgressMeter,
+  trust: RestoreTrust,
 ): Promise<void> {
   await (threads[0] as Thread).call('makeDirectories', []);
   for (const volume of volumes) {
     const own = batches(table, (index) => index === volume.index);
     await share(threads, own, async (thread, batch) => {
-      const { files, notes } = await thread.call('extract', [batch]);
+      const { files, notes } = await thread.call('extract', [batch, trust]);
       volume.files += files;
       volume.notes.push(...notes);
       meter.tick();
     });
   }
   await share(threads, volumes, async (thread, volume) => {
-    const { notes, ...counts } = await thread.call('finishVolume', [volume.index]);
+    const { notes, ...counts } = await thread.call('finishVolume', [volume.index, trust]);
     Object.assign(volume, counts);
     volume.notes.push(...notes);
   });

@@ -1,11 +1,11 @@
-import { closeSync, fstatSync, linkSync, lstatSync, readlinkSync, symlinkSync } from 'node:fs';
-import { applyMetadata, applySymlinkMetadata } from './apply-metadata.ts';
+import { closeSync } from 'node:fs';
+import { applyMetadata, type RestoreRules } from './apply-metadata.ts';
 import type { ArchiveReader } from './archive-reader.ts';
-import { bytesOf, escapePath, type ByteString } from './byte-string.ts';
-import { at, DirectoryCursor, openDirectoryAt, reopenDirectory } from './directory-handle.ts';
+import type { ByteString } from './byte-string.ts';
+import { DirectoryCursor, openDirectoryAt, reopenDirectory } from './directory-handle.ts';
 import type { IndexEntry } from './entry.ts';
-import type { NoteTaker } from './note.ts';
-import { located, Refusal } from './refusal.ts';
+import { makeHardlink, makeSymlink } from './make-links.ts';
+import { located } from './refusal.ts';
 
 export interface FinishedVolume {
   directories: number;
@@ -26,18 +26,16 @@ interface OpenDirectory {
 export class VolumeFinish {
   readonly counts: FinishedVolume = { directories: 0, symlinks: 0, hardlinks: 0 };
   #root: number;
-  #device: bigint;
   #stack: OpenDirectory[] = [];
   #sources: DirectoryCursor;
   #space: { entry(): void };
-  #notes: NoteTaker;
+  #rules: RestoreRules;
 
-  constructor(root: number, space: { entry(): void }, notes: NoteTaker) {
+  constructor(root: number, space: { entry(): void }, rules: RestoreRules) {
     this.#root = root;
-    this.#device = fstatSync(root, { bigint: true }).dev;
     this.#sources = new DirectoryCursor(root);
     this.#space = space;
-    this.#notes = notes;
+    this.#rules = rules;
   }
 
   run(reader: ArchiveReader, volume: number): FinishedVolume {
@@ -73,9 +71,13 @@ export class VolumeFinish {
     if (entry.type === 'directory') {
       this.#stack.push({ name, fd: openDirectoryAt(parent.fd, name), entry });
     } else if (entry.type === 'symlink') {
-      this.#symlink(parent.fd, name, entry);
+      makeSymlink(parent.fd, name, entry, this.#rules);
+      this.counts.symlinks++;
+      this.#space.entry();
     } else {
-      this.#hardlink(parent.fd, name, entry);
+      makeHardlink(this.#sources, parent.fd, name, entry.link.split('/').slice(1), entry);
+      this.counts.hardlinks++;
+      this.#space.entry();
     }
   }
 
@@ -88,41 +90,10 @@ export class VolumeFinish {
   #leave(depth: number): void {
     while (this.#stack.length > depth) {
       const { fd, entry } = this.#stack.at(-1) as OpenDirectory;
-      applyMetadata(fd, entry, this.#notes);
+      applyMetadata(fd, entry, this.#rules);
       closeSync(fd);
       this.#stack.pop();
       this.counts.directories++;
     }
   }
-
-  #symlink(directory: number, name: ByteString, entry: IndexEntry): void {
-    const path = at(directory, name);
-    symlinkSync(bytesOf(entry.link), path);
-    applySymlinkMetadata(path, entry, this.#notes);
-    if (!readlinkSync(path, { encoding: 'buffer' }).equals(bytesOf(entry.link))) throw notKept(entry, 'link');
-    this.counts.symlinks++;
-    this.#space.entry();
-  }
-
-  #hardlink(directory: number, name: ByteString, entry: IndexEntry): void {
-    const names = entry.link.split('/').slice(1);
-    const last = names.pop() as ByteString;
-    const source = at(this.#sources.move(names), last);
-    const before = lstatSync(source, { bigint: true });
-    if (!before.isFile() || before.dev !== this.#device) throw notKept(entry, 'link');
-    const path = at(directory, name);
-    linkSync(source, path);
-    const after = lstatSync(path, { bigint: true });
-    if (after.ino !== before.ino || !after.isFile()) throw notKept(entry, 'link');
-    this.counts.hardlinks++;
-    this.#space.entry();
-  }
-}
-
-function notKept(entry: IndexEntry, what: string): Refusal {
-  return new Refusal('IO_ERROR', 'A link of the archive could not be made as recorded', {
-    rule: 'FIDELITY',
-    entry: escapePath(entry.path),
-    what,
-  });
 }

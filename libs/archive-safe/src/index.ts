@@ -12,13 +12,30 @@ export { type Codec } from './codec.ts';
 export { type CapturedVolume, type CreateArchiveOptions, type CreatedArchive } from './capture-request.ts';
 export { createArchive } from './create-archive.ts';
 export { type EntryType } from './entry.ts';
+export {
+  checkTar,
+  extractTar,
+  listTar,
+  type CheckTarOptions,
+  type ExtractTarOptions,
+  type ImportLimits,
+} from './extract-tar.ts';
 export { extractVolumes, type ExtractVolumesOptions, type ExtractedVolume } from './extract-volumes.ts';
+export {
+  importArchive,
+  type ImportArchiveOptions,
+  type ImportedArchive,
+  type ImportedContent,
+  type ImportProfile,
+} from './import-archive.ts';
 export { loadOrCreateKey } from './installation-key.ts';
 export { type LinkTier } from './link-policy.ts';
 export { type TreeMeasure } from './measure-task.ts';
 export { type Note, type NoteCode } from './note.ts';
 export { readEntries, readIndex, type ArchiveEntry, type ArchiveIndex } from './read-index.ts';
 export { type TreeIdentity } from './remove-task.ts';
+export { receiveArchive, type ReceiveArchiveOptions, type ReceivedArchive } from './receive-archive.ts';
 export { type SpaceRule } from './space-watch.ts';
+export { type TimeLimits } from './time-limits.ts';
 export { measureTree, removeTree, type MeasureTreeOptions, type RemoveTreeOptions } from './trees.ts';
 export { verifyArchive, type VerifiedArchive, type VerifyArchiveOptions } from './verify-archive.ts';

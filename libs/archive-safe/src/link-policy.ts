@@ -1,12 +1,12 @@
 import type { BigIntStats } from 'node:fs';
 import { escapePath, type ByteString } from './byte-string.ts';
+import { ContainedLinks } from './contained-links.ts';
 import { maxLinkBytes } from './entry.ts';
 import type { NoteCode, NoteTaker } from './note.ts';
 
 /** 0: files and directories only. 1: also links that stay inside the volume. 2: symlinks verbatim. */
 export type LinkTier = 0 | 1 | 2;
 
-const maxHops = 40;
 const maxViolations = 20;
 
 interface FirstName {
@@ -22,14 +22,12 @@ export class LinkPolicy {
   /** Escaped paths, at most 20; `violationCount` is the whole number. */
   readonly violations: string[] = [];
   violationCount = 0;
-  #prefix: ByteString;
   #tier: LinkTier;
   #notes: NoteTaker;
   #names = new Map<string, FirstName>();
-  #symlinks = new Map<ByteString, ByteString>();
+  #symlinks = new ContainedLinks();
 
-  constructor(prefix: ByteString, tier: LinkTier, notes: NoteTaker) {
-    this.#prefix = prefix;
+  constructor(tier: LinkTier, notes: NoteTaker) {
     this.#tier = tier;
     this.#notes = notes;
   }
@@ -44,7 +42,7 @@ export class LinkPolicy {
       this.unfit(path, 'LINK_SKIPPED');
       return false;
     }
-    if (this.#tier === 1) this.#symlinks.set(path, target);
+    if (this.#tier === 1) this.#symlinks.add(path, target);
     return true;
   }
 
@@ -82,36 +80,11 @@ export class LinkPolicy {
     for (const { path, missing } of this.#names.values()) {
       if (missing > 0n) this.#notes.add('HARDLINK_OUTSIDE', { path: escapePath(path), names: Number(missing) });
     }
-    for (const [path, target] of this.#symlinks) if (!this.#staysInside(path, target)) this.#forbid(path);
+    for (const path of this.#symlinks.escaping(1)) this.#forbid(path);
   }
 
   #forbid(path: ByteString): void {
     this.violationCount++;
     if (this.violations.length < maxViolations) this.violations.push(escapePath(path));
-  }
-
-  /** Resolves over the symlinks of this tree, intermediate ones included; never over the disk (CVE-2025-4517 class). */
-  #staysInside(path: ByteString, target: ByteString): boolean {
-    const done = path.split('/').slice(0, -1);
-    const todo = target.split('/').reverse();
-    if (target.startsWith('/')) return false;
-    let hops = 0;
-    while (todo.length > 0) {
-      const part = todo.pop() as string;
-      if (part === '' || part === '.') continue;
-      if (part === '..') {
-        done.pop();
-        if (done.length === 0) return false;
-        continue;
-      }
-      const next = this.#symlinks.get(`${done.join('/')}/${part}`);
-      if (next === undefined) {
-        done.push(part);
-        continue;
-      }
-      if (++hops > maxHops || next.startsWith('/')) return false;
-      todo.push(...next.split('/').reverse());
-    }
-    return done[0] === this.#prefix;
   }
 }

@@ -8,6 +8,9 @@ export type NoteCode =
   | 'MOUNT_POINT_SKIPPED'
   | 'PATH_SKIPPED'
   | 'LINK_SKIPPED'
+  | 'MODE_CUT'
+  | 'OWNER_NOT_KEPT'
+  | 'ROOT_IMPLIED'
   | 'NOTES_CUT';
 
 /** What a snapshot could not hold, or holds differently. `params.path` is escaped and relative to the archive's root. */

@@ -14,7 +14,7 @@ export interface OpenedArchive {
 /** Opens an archive, checks its table against the key and gives it to `threads` threads (see `crewOf`); closes all of it afterwards. */
 export async function withArchive<T>(
   file: string,
-  key: Buffer,
+  key: Buffer | null,
   threads: number | undefined,
   signal: AbortSignal | undefined,
   work: (archive: OpenedArchive) => Promise<T>,

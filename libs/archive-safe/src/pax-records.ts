@@ -18,7 +18,7 @@ export function encodePax(records: readonly (readonly [string, Buffer])[]): Buff
  * Rule H9: lengths exact, records fill the body, keys from the allow-list and once each, values neither empty nor with NUL.
  * A Map, never an object: `__proto__` is a key like any other unknown one.
  */
-export function parsePax(body: Buffer): Map<string, Buffer> {
+export function parsePax(body: Buffer, keys: ReadonlySet<string> = paxKeys): Map<string, Buffer> {
   const records = new Map<string, Buffer>();
   let at = 0;
   while (at < body.length) {
@@ -31,7 +31,7 @@ export function parsePax(body: Buffer): Map<string, Buffer> {
     const equals = body.indexOf(0x3d, start);
     if (equals === -1 || equals >= end - 1) throw damaged('PAX', 'A PAX record has no key and value');
     const key = body.toString('latin1', start, equals);
-    if (!paxKeys.has(key)) throw damaged('PAX', 'A PAX record has a key that is not allowed');
+    if (!keys.has(key)) throw damaged('PAX', 'A PAX record has a key that is not allowed');
     if (records.has(key)) throw damaged('PAX', 'A PAX key appears twice');
     const value = body.subarray(equals + 1, end - 1);
     if (value.length === 0 || value.includes(0)) throw damaged('PAX', 'A PAX value is empty or holds NUL');

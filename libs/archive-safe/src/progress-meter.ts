@@ -23,6 +23,11 @@ export class ProgressMeter {
     this.#report(...now);
   }
 
+  /** Another step begins to count. */
+  reset(): void {
+    this.#counts.fill(0n);
+  }
+
   stop(): void {
     clearInterval(this.#timer);
   }

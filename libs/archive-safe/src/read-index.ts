@@ -39,7 +39,24 @@ export interface ArchiveIndex {
 
 /** Manifest, volumes and notes of an authentic archive; no entry is read. */
 export async function readIndex(file: string, options: { key: Buffer; signal?: AbortSignal }): Promise<ArchiveIndex> {
-  return withArchive(file, options.key, 1, options.signal, async ({ table, threads, fileBytes }) => {
+  return readAnyIndex(file, options.key, 1, options.signal);
+}
+
+/** The same of an archive of ours with any key; nothing of it is authentic. */
+export async function readForeignIndex(
+  file: string,
+  { signal, threads }: { signal?: AbortSignal; threads?: 0 | 1 } = {},
+): Promise<ArchiveIndex> {
+  return readAnyIndex(file, null, threads, signal);
+}
+
+async function readAnyIndex(
+  file: string,
+  key: Buffer | null,
+  threads: 0 | 1 = 1,
+  signal?: AbortSignal,
+): Promise<ArchiveIndex> {
+  return withArchive(file, key, threads, signal, async ({ table, threads, fileBytes }) => {
     const manifest = await readManifest(threads[0] as Thread, table);
     const { codec, volumes, notes } = table;
     return { codec, manifest, volumes, notes, bytes: fileBytes };
@@ -104,20 +121,28 @@ export async function* readEntries(
 
 export function publicEntry(entry: IndexEntry): ArchiveEntry {
   const inside = (path: string): string => (path.includes('/') ? path.slice(path.indexOf('/') + 1) : '');
-  const path = inside(entry.path);
-  const links = { file: null, directory: null, symlink: entry.link, hardlink: inside(entry.link) };
-  const link = links[entry.type];
+  const link = entry.type === 'hardlink' ? inside(entry.link) : entry.link;
+  return shown({ ...entry, path: inside(entry.path), link }, Number.parseInt(entry.path, 10));
+}
+
+/** Of an archive without volumes: `path` and the target of a hardlink are relative to the archive's root. */
+export function publicTarEntry(entry: IndexEntry): ArchiveEntry {
+  return shown(entry, 0);
+}
+
+function shown(entry: IndexEntry, volume: number): ArchiveEntry {
+  const { path, type, size, mode, uid, gid, sha256 } = entry;
   return {
-    volume: Number.parseInt(entry.path, 10),
+    volume,
     path: bytesOf(path),
     shownPath: escapePath(path),
-    type: entry.type,
-    size: entry.size,
-    mode: entry.mode,
-    uid: entry.uid,
-    gid: entry.gid,
+    type,
+    size,
+    mode,
+    uid,
+    gid,
     mtime: mtimeText(entry.mtimeSec, entry.mtimeNs),
-    link: link === null ? null : bytesOf(link),
-    sha256: entry.sha256 === undefined ? null : Buffer.from(entry.sha256).toString('hex'),
+    link: type === 'symlink' || type === 'hardlink' ? bytesOf(entry.link) : null,
+    sha256: sha256 === undefined ? null : Buffer.from(sha256).toString('hex'),
   };
 }

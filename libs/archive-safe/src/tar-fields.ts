@@ -1,23 +1,24 @@
 import { byteString } from './byte-string.ts';
 import { blockSize, typeFlags } from './tar-header.ts';
 import type { EntryType } from './entry.ts';
+import type { PrefixType, RawHeader } from './tar-dialect.ts';
 import { damaged } from './refusal.ts';
 
-export interface RawHeader {
-  type: EntryType | 'pax';
-  name: string;
-  mode: number;
-  uid: number;
-  gid: number;
-  size: number;
-  mtime: number;
-  link: string;
-}
-
-const typeOfFlag = new Map<string, EntryType | 'pax'>([
+const ownFlags = new Map<string, EntryType | PrefixType>([
   ...Object.entries(typeFlags).map(([type, flag]) => [flag, type as EntryType] as const),
   ['x', 'pax'],
 ]);
+
+/** Rule H4: NUL is an old way to say file. */
+const importedFlags = new Map<string, EntryType | PrefixType>([
+  ...ownFlags,
+  ['\0', 'file'],
+  ['L', 'longname'],
+  ['K', 'longlink'],
+]);
+
+const posixMagic = 'ustar\x0000';
+const gnuMagic = 'ustar  \0';
 
 export function isZeroBlock(block: Buffer): boolean {
   for (let i = 0; i < blockSize; i++) if (block[i] !== 0) return false;
@@ -50,27 +51,51 @@ function checkSum(block: Buffer): void {
   if (sum !== Number.parseInt(field.trim(), 8)) throw damaged('SUM', 'A header checksum does not match');
 }
 
+/** Rule H3: base-256 only with a first byte of exactly 0x80, up to 2^53-1; what GNU tar writes where octal has no room. */
+function importedNumber(block: Buffer, offset: number, width: number): number {
+  if (block[offset] !== 0x80) return octalField(block, offset, width);
+  let value = 0;
+  for (let i = offset + 1; i < offset + width; i++) {
+    value = value * 256 + (block[i] as number);
+    if (value > Number.MAX_SAFE_INTEGER) throw damaged('NUM', 'A header number is larger than 2^53-1');
+  }
+  return value;
+}
+
+function typeOf(block: Buffer, flags: ReadonlyMap<string, EntryType | PrefixType>): EntryType | PrefixType {
+  const type = flags.get(String.fromCharCode(block[156] as number));
+  if (type === undefined)
+    throw damaged('TYPE', 'A header has a type that is not allowed', { flag: block[156] as number });
+  return type;
+}
+
+function checkZero(block: Buffer, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    if (block[i] !== 0) throw damaged('HDR', 'A header has bytes in its unused part');
+  }
+}
+
+function nameOf(block: Buffer): string {
+  const prefix = textField(block, 345, 155);
+  const name = textField(block, 0, 100);
+  return prefix === '' ? name : `${prefix}/${name}`;
+}
+
 /** Rules H1 to H5 on one block that is not all zero. */
 export function parseHeaderBlock(block: Buffer): RawHeader {
   checkSum(block);
-  if (block.toString('latin1', 257, 265) !== 'ustar\x0000') throw damaged('MAGIC', 'A header is not POSIX ustar');
-  const type = typeOfFlag.get(String.fromCharCode(block[156] as number));
-  if (type === undefined)
-    throw damaged('TYPE', 'A header has a type that is not allowed', { flag: block[156] as number });
-  for (let i = 500; i < blockSize; i++) {
-    if (block[i] !== 0) throw damaged('HDR', 'A header has bytes in its unused part');
-  }
+  if (block.toString('latin1', 257, 265) !== posixMagic) throw damaged('MAGIC', 'A header is not POSIX ustar');
+  const type = typeOf(block, ownFlags);
+  checkZero(block, 500, blockSize);
   if (textField(block, 265, 32) !== '' || textField(block, 297, 32) !== '') {
     throw damaged('HDR', 'A header names an owner; only numbers are allowed');
   }
   if (octalField(block, 329, 8) !== 0 || octalField(block, 337, 8) !== 0) {
     throw damaged('HDR', 'A header has device numbers');
   }
-  const prefix = textField(block, 345, 155);
-  const name = textField(block, 0, 100);
   return {
     type,
-    name: prefix === '' ? name : `${prefix}/${name}`,
+    name: nameOf(block),
     mode: octalField(block, 100, 8),
     uid: octalField(block, 108, 8),
     gid: octalField(block, 116, 8),
@@ -78,4 +103,37 @@ export function parseHeaderBlock(block: Buffer): RawHeader {
     mtime: octalField(block, 136, 12),
     link: textField(block, 157, 100),
   };
+}
+
+/** The same for headers of other writers: POSIX or GNU, owners may be named (and are not read), device fields may be empty. */
+export function parseImportedBlock(block: Buffer): RawHeader {
+  checkSum(block);
+  const magic = block.toString('latin1', 257, 265);
+  if (magic !== posixMagic && magic !== gnuMagic) throw damaged('MAGIC', 'A header is neither POSIX ustar nor GNU tar');
+  const type = typeOf(block, importedFlags);
+  if (magic === posixMagic && (type === 'longname' || type === 'longlink')) {
+    throw damaged('TYPE', 'A POSIX header has a type of GNU tar');
+  }
+  textField(block, 265, 32);
+  textField(block, 297, 32);
+  for (const at of [329, 337])
+    if (!isZeroField(block, at) && octalField(block, at, 8) !== 0) {
+      throw damaged('HDR', 'A header has device numbers');
+    }
+  // Behind byte 345 GNU tar keeps times, sparse maps and volume offsets, none of which is read here.
+  checkZero(block, magic === gnuMagic ? 345 : 500, blockSize);
+  return {
+    type,
+    name: magic === gnuMagic ? textField(block, 0, 100) : nameOf(block),
+    mode: octalField(block, 100, 8),
+    uid: importedNumber(block, 108, 8),
+    gid: importedNumber(block, 116, 8),
+    size: importedNumber(block, 124, 12),
+    mtime: importedNumber(block, 136, 12),
+    link: textField(block, 157, 100),
+  };
+}
+
+function isZeroField(block: Buffer, at: number): boolean {
+  return block.readBigUInt64LE(at) === 0n;
 }

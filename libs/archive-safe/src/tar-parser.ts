@@ -1,9 +1,11 @@
 import { byteString, escapePath, type ByteString } from './byte-string.ts';
-import { maxLinkBytes, noId, pathFault, type EntryType, type HeaderEntry } from './entry.ts';
-import { maxPaxBytes, parsePax, paxInteger, paxTime } from './pax-records.ts';
+import { maxPathBytes, type EntryType, type HeaderEntry } from './entry.ts';
+import { ownDialect } from './own-dialect.ts';
+import { maxPaxBytes, parsePax } from './pax-records.ts';
 import { damaged, Refusal } from './refusal.ts';
-import { isZeroBlock, parseHeaderBlock, type RawHeader } from './tar-fields.ts';
-import { blockSize, encodeHeader, maxOctalSize, paddingOf } from './tar-header.ts';
+import type { Prefixes, PrefixType, RawHeader, TarDialect } from './tar-dialect.ts';
+import { isZeroBlock } from './tar-fields.ts';
+import { blockSize, encodeHeader, paddingOf } from './tar-header.ts';
 
 /** Called in stream order. `data` chunks are views into the pushed buffer: used at once or copied. May throw to stop. */
 export interface TarSink {
@@ -13,7 +15,10 @@ export interface TarSink {
   entryEnd(): void;
 }
 
-type State = 'header' | 'pax' | 'data' | 'padding' | 'end';
+type State = 'header' | 'prefix' | 'data' | 'padding' | 'end';
+
+/** A long name may end in a slash, and its NUL is counted. */
+const maxLongBytes = maxPathBytes + 2;
 
 /**
  * The strict reader (docs/archive-format.md, reject list). It repairs nothing: what our writer would not produce is refused
@@ -26,15 +31,27 @@ export class TarParser {
   #gathered = 0;
   #left = 0;
   #padding = 0;
-  #pax: Map<string, Buffer> | undefined;
+  #dialect: TarDialect;
+  #prefix: PrefixType = 'pax';
+  #prefixes: Prefixes = {};
   #headers: Buffer[] = [];
+  #current: ByteString | undefined;
+  /** Of the header of the current entry. */
+  #entryOffset = 0;
   #zeroBlocks = 0;
+  #tail = 0;
   #offset: number;
 
   /** `offset` is where in the tar stream the first pushed byte lies; it appears in refusals. */
-  constructor(sink: TarSink, offset = 0) {
+  constructor(sink: TarSink, offset = 0, dialect: TarDialect = ownDialect) {
     this.#sink = sink;
     this.#offset = offset;
+    this.#dialect = dialect;
+  }
+
+  /** Bytes of the stream that were taken, from where `offset` began to count. */
+  get offset(): number {
+    return this.#offset;
   }
 
   push(chunk: Buffer): void {
@@ -46,42 +63,67 @@ export class TarParser {
         this.#offset += used;
       }
     } catch (error) {
-      if (error instanceof Refusal) error.details['offset'] ??= this.#offset;
-      throw error;
+      throw this.#placed(error, this.#entryOffset);
     }
+  }
+
+  /** Where a refusal happened does not depend on how the stream is cut: a block, or the entry whose content it is. */
+  #placed(error: unknown, offset: number): unknown {
+    if (error instanceof Refusal) {
+      error.details['offset'] ??= offset;
+      if (this.#current !== undefined) error.details['entry'] ??= escapePath(this.#current);
+    }
+    return error;
   }
 
   /** The pushed part ends here: it must be a border between entries, and not behind the end of the archive. */
   finishPart(): void {
-    if (this.#state !== 'header' || this.#gathered > 0 || this.#pax !== undefined || this.#zeroBlocks > 0) {
+    if (this.#state !== 'header' || this.#gathered > 0 || this.#hasPrefix() || this.#zeroBlocks > 0) {
       throw damaged('EOF', 'A part of the archive ends inside an entry', { offset: this.#offset });
     }
   }
 
-  /** The archive ends here: exactly two zero blocks must have been the last. */
+  /** The archive ends here: two zero blocks must have been the last, and zeros where the dialect allows them. */
   finishArchive(): void {
-    if (this.#state !== 'end') throw damaged('EOF', 'The archive has no end', { offset: this.#offset });
+    if (this.#state !== 'end' || this.#tail % blockSize !== 0)
+      throw damaged('EOF', 'The archive has no end', { offset: this.#offset });
   }
 
   #step(chunk: Buffer, at: number): number {
     switch (this.#state) {
       case 'header':
         return this.#collect(chunk, at, blockSize, (block) => this.#header(block));
-      case 'pax':
-        return this.#collect(chunk, at, this.#left + this.#padding, (body) => this.#paxBody(body));
+      case 'prefix':
+        return this.#collect(chunk, at, this.#left + this.#padding, (body) => this.#prefixBody(body));
       case 'data':
         return this.#data(chunk, at);
       case 'padding':
         return this.#skipPadding(chunk, at);
       case 'end':
-        throw damaged('EOF', 'Data follows the end of the archive');
+        return this.#skipTail(chunk, at);
     }
+  }
+
+  #skipTail(chunk: Buffer, at: number): number {
+    const used = Math.min(this.#dialect.maxTailBytes - this.#tail, chunk.length - at);
+    let end = at;
+    while (end < at + used && chunk[end] === 0) end++;
+    if (end < at + used || used === 0) {
+      throw damaged('EOF', 'Data follows the end of the archive', { offset: this.#offset + end - at });
+    }
+    this.#tail += used;
+    return used;
+  }
+
+  #hasPrefix(): boolean {
+    return Object.keys(this.#prefixes).length > 0;
   }
 
   #collect(chunk: Buffer, at: number, size: number, done: (whole: Buffer) => void): number {
     const used = Math.min(size - this.#gathered, chunk.length - at);
+    const start = this.#offset - this.#gathered;
     if (this.#gathered === 0 && used === size) {
-      done(chunk.subarray(at, at + size));
+      this.#unit(chunk.subarray(at, at + size), start, done);
       return used;
     }
     if (this.#gather.length < size) {
@@ -93,60 +135,84 @@ export class TarParser {
     this.#gathered += used;
     if (this.#gathered === size) {
       this.#gathered = 0;
-      done(this.#gather.subarray(0, size));
+      this.#unit(this.#gather.subarray(0, size), start, done);
     }
     return used;
   }
 
+  #unit(whole: Buffer, start: number, done: (whole: Buffer) => void): void {
+    try {
+      this.#entryOffset = start;
+      done(whole);
+    } catch (error) {
+      if (this.#state === 'header') this.#current ??= nameField(whole);
+      throw this.#placed(error, start);
+    }
+  }
+
   #header(block: Buffer): void {
     if (isZeroBlock(block)) {
-      if (this.#pax !== undefined) throw damaged('PAX', 'A PAX header is not followed by its entry');
+      if (this.#hasPrefix()) throw damaged('PAX', 'A header that belongs to an entry is not followed by one');
       this.#zeroBlocks++;
       if (this.#zeroBlocks === 2) this.#state = 'end';
       return;
     }
     if (this.#zeroBlocks > 0) throw damaged('EOF', 'A single zero block is followed by an entry');
-    const raw = parseHeaderBlock(block);
-    if (raw.type === 'pax') this.#beginPax(raw, block);
+    const raw = this.#dialect.parseHeader(block);
+    if (raw.type === 'pax' || raw.type === 'longname' || raw.type === 'longlink')
+      this.#beginPrefix(raw, raw.type, block);
     else this.#beginEntry(raw, raw.type, block);
   }
 
-  #beginPax(raw: RawHeader, block: Buffer): void {
-    if (this.#pax !== undefined) throw damaged('PAX', 'Two PAX headers precede one entry');
-    if (raw.size < 1 || raw.size > maxPaxBytes) throw damaged('PAX', 'A PAX header is empty or too large');
+  #beginPrefix(raw: RawHeader, type: PrefixType, block: Buffer): void {
+    const { pax } = this.#prefixes;
+    if (this.#prefixes[type] !== undefined) throw damaged('PAX', 'Two headers of one kind precede one entry');
+    // Readers disagree on what belongs to what where the two kinds meet (S8).
+    if (type === 'pax' ? this.#hasPrefix() : pax !== undefined) {
+      throw damaged('TYPE', 'A PAX header and one of GNU tar precede one entry');
+    }
+    if (raw.size < 1 || raw.size > (type === 'pax' ? maxPaxBytes : maxLongBytes)) {
+      throw damaged('PAX', 'A header that belongs to an entry is empty or too large');
+    }
     this.#headers = [Buffer.from(block)];
+    this.#prefix = type;
     this.#left = raw.size;
     this.#padding = paddingOf(raw.size);
-    this.#state = 'pax';
+    this.#state = 'prefix';
   }
 
-  #paxBody(body: Buffer): void {
+  #prefixBody(body: Buffer): void {
     for (let i = this.#left; i < body.length; i++) {
       if (body[i] !== 0) throw damaged('PAD', 'Padding is not zero');
     }
     const copy = Buffer.from(body);
     this.#headers.push(copy);
-    this.#pax = parsePax(copy.subarray(0, this.#left));
+    const content = copy.subarray(0, this.#left);
+    if (this.#prefix === 'pax') this.#prefixes.pax = parsePax(content, this.#dialect.paxKeys);
+    else this.#prefixes[this.#prefix] = longText(content);
     this.#state = 'header';
   }
 
   #beginEntry(raw: RawHeader, type: EntryType, block: Buffer): void {
-    const pax = this.#pax ?? new Map<string, Buffer>();
-    const entry = mergeEntry(raw, type, pax);
-    this.#headers.push(block);
+    const entry = this.#dialect.merge(raw, type, this.#prefixes);
     // One entry has one encoding: this closes every field that no rule above looks at.
-    const exact = encodeHeader(entry);
-    const found = this.#headers.length === 1 ? block : Buffer.concat(this.#headers);
-    if (!exact.equals(found)) {
-      throw damaged('CANON', 'A header is not written as our writer writes it', { entry: escapePath(entry.path) });
+    if (this.#dialect.canonical) this.#checkCanonical(entry, block);
+    if (this.#headers.length > 0) {
+      this.#headers = [];
+      this.#prefixes = {};
     }
-    this.#headers = [];
-    this.#pax = undefined;
+    this.#current = entry.path;
     this.#sink.entry(entry);
     this.#left = entry.size;
     this.#padding = paddingOf(entry.size);
     if (this.#left === 0) this.#endEntry();
     else this.#state = 'data';
+  }
+
+  #checkCanonical(entry: HeaderEntry, block: Buffer): void {
+    const found = this.#headers.length === 0 ? block : Buffer.concat([...this.#headers, block]);
+    if (encodeHeader(entry).equals(found)) return;
+    throw damaged('CANON', 'A header is not written as our writer writes it', { entry: escapePath(entry.path) });
   }
 
   #data(chunk: Buffer, at: number): number {
@@ -162,7 +228,9 @@ export class TarParser {
 
   #skipPadding(chunk: Buffer, at: number): number {
     const used = Math.min(this.#padding, chunk.length - at);
-    for (let i = at; i < at + used; i++) if (chunk[i] !== 0) throw damaged('PAD', 'Padding is not zero');
+    for (let i = at; i < at + used; i++) {
+      if (chunk[i] !== 0) throw damaged('PAD', 'Padding is not zero', { offset: this.#offset + i - at });
+    }
     this.#padding -= used;
     if (this.#padding === 0) this.#endEntry();
     return used;
@@ -171,58 +239,19 @@ export class TarParser {
   #endEntry(): void {
     this.#state = 'header';
     this.#sink.entryEnd();
+    this.#current = undefined;
   }
 }
 
-function paxText(pax: Map<string, Buffer>, key: string): ByteString | undefined {
-  const value = pax.get(key);
-  return value === undefined ? undefined : byteString(value);
+/** What a refused header calls itself; undefined where it says nothing. */
+function nameField(block: Buffer): ByteString | undefined {
+  const end = block.indexOf(0);
+  return end === 0 ? undefined : byteString(block.subarray(0, end === -1 || end > 100 ? 100 : end));
 }
 
-function paxNumber(pax: Map<string, Buffer>, key: string, field: number, conflict: string): number {
-  const value = pax.get(key);
-  if (value === undefined) return field;
-  const number = paxInteger(value);
-  // Rule H10 for sizes, and the same for owners: the two places agree, or the short one is 0 because the value does not fit.
-  if (field !== number && field !== 0) throw damaged(conflict, 'A PAX value contradicts its header');
-  if (key === 'size' && field === 0 && number !== 0 && number <= maxOctalSize) {
-    throw damaged(conflict, 'A PAX size contradicts its header');
-  }
-  return number;
-}
-
-function mergeEntry(raw: RawHeader, type: EntryType, pax: Map<string, Buffer>): HeaderEntry {
-  const wire = paxText(pax, 'path') ?? raw.name;
-  const slash = wire.endsWith('/');
-  if (slash !== (type === 'directory')) {
-    throw damaged(slash ? 'HDR' : 'PATH', 'Only directories end in a slash, and all of them do');
-  }
-  const path = slash ? wire.slice(0, -1) : wire;
-  const fault = pathFault(path);
-  if (fault !== undefined) {
-    throw damaged('PATH', `An entry has a path that is not allowed: ${fault}`, { entry: escapePath(path) });
-  }
-  const size = paxNumber(pax, 'size', raw.size, 'SIZE_CONFLICT');
-  if (type !== 'file' && size !== 0)
-    throw damaged('HDR', 'An entry that is no file has a size', { entry: escapePath(path) });
-  const link = paxText(pax, 'linkpath') ?? raw.link;
-  checkLink(type, link);
-  const mtime = pax.get('mtime');
-  const time = mtime === undefined ? { seconds: raw.mtime, nanoseconds: 0 } : paxTime(mtime);
-  const uid = paxNumber(pax, 'uid', raw.uid, 'NUM');
-  const gid = paxNumber(pax, 'gid', raw.gid, 'NUM');
-  if (uid >= noId || gid >= noId) throw damaged('NUM', 'An owner is not a valid number', { entry: escapePath(path) });
-  if (raw.mode > 0o7777) throw damaged('NUM', 'A mode has more than twelve bits', { entry: escapePath(path) });
-  return { path, type, mode: raw.mode, uid, gid, mtimeSec: time.seconds, mtimeNs: time.nanoseconds, size, link };
-}
-
-function checkLink(type: EntryType, link: ByteString): void {
-  const isLink = type === 'symlink' || type === 'hardlink';
-  if (!isLink && link !== '') throw damaged('HDR', 'An entry that is no link has a target');
-  if (!isLink) return;
-  if (link === '' || link.length > maxLinkBytes || link.includes('\0'))
-    throw damaged('LINK', 'A link target is not allowed');
-  if (type === 'hardlink' && pathFault(link) !== undefined) {
-    throw damaged('LINK', 'A hardlink does not name a path of the archive', { entry: escapePath(link) });
-  }
+/** Body of a GNU long name or target: text, and one NUL at its end. */
+function longText(body: Buffer): string {
+  const end = body.indexOf(0);
+  if (end < 1 || end !== body.length - 1) throw damaged('PAX', 'A long name is empty or does not end in its only NUL');
+  return byteString(body.subarray(0, end));
 }

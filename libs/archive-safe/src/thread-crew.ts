@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker, type Transferable } from 'node:worker_threads';
 import { cancelled, forgeError } from './forge-fault.ts';
+import { Refusal } from './refusal.ts';
 import type { ThreadReply, ThreadRequest } from './thread-main.ts';
 import { createOperations, type OperationName, type Operations } from './thread-operations.ts';
 
@@ -19,7 +20,7 @@ export interface Thread {
     name: N,
     args: Parameters<Operations[N]>,
     transfer?: Transferable[],
-  ): Promise<ReturnType<Operations[N]>>;
+  ): Promise<Awaited<ReturnType<Operations[N]>>>;
   end(): Promise<void>;
 }
 
@@ -28,9 +29,12 @@ class CallingThread implements Thread {
   readonly load = 0;
   #operations = createOperations();
 
-  async call<N extends OperationName>(name: N, args: Parameters<Operations[N]>): Promise<ReturnType<Operations[N]>> {
+  async call<N extends OperationName>(
+    name: N,
+    args: Parameters<Operations[N]>,
+  ): Promise<Awaited<ReturnType<Operations[N]>>> {
     try {
-      return (this.#operations[name] as (...args: unknown[]) => ReturnType<Operations[N]>)(...args);
+      return await (this.#operations[name] as (...args: unknown[]) => ReturnType<Operations[N]>)(...args);
     } catch (error) {
       throw forgeError(error);
     }
@@ -60,7 +64,7 @@ class WorkerThread implements Thread {
     name: N,
     args: Parameters<Operations[N]>,
     transfer: Transferable[] = [],
-  ): Promise<ReturnType<Operations[N]>> {
+  ): Promise<Awaited<ReturnType<Operations[N]>>> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure);
       const id = this.#nextId++;
@@ -122,6 +126,10 @@ export async function withThreads<T>(
     const result = await work(threads);
     stopIfAborted(signal);
     return result;
+  } catch (error) {
+    // A thread that was ended only knows that it was: what ended it says why.
+    stopIfAborted(signal);
+    throw error;
   } finally {
     signal?.removeEventListener('abort', onAbort);
     await Promise.all(threads.map((thread) => thread.end()));
@@ -129,5 +137,6 @@ export async function withThreads<T>(
 }
 
 export function stopIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw cancelled();
+  if (signal?.aborted !== true) return;
+  throw signal.reason instanceof Refusal ? forgeError(signal.reason) : cancelled();
 }

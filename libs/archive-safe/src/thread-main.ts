@@ -25,11 +25,13 @@ function transferables(result: unknown): ArrayBuffer[] {
 
 const table = createOperations() as unknown as Record<OperationName, (this: void, ...args: unknown[]) => unknown>;
 
-parentPort?.on('message', ({ id, name, args }: ThreadRequest) => {
+parentPort?.on('message', (request: ThreadRequest) => void answer(request));
+
+async function answer({ id, name, args }: ThreadRequest): Promise<void> {
   try {
-    const result = table[name](...args);
+    const result = await table[name](...args);
     parentPort?.postMessage({ id, result } satisfies ThreadReply, transferables(result));
   } catch (error) {
     parentPort?.postMessage({ id, refusal: plainRefusal(error) } satisfies ThreadReply);
   }
-});
+}

@@ -1,10 +1,15 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
-import { ArchiveReader, readTable } from './archive-reader.ts';
+import type { RestoreRules } from './apply-metadata.ts';
+import { ArchiveReader, hasTrailer, readTable } from './archive-reader.ts';
 import type { CompressionSettings } from './codec.ts';
 import type { IndexEntry } from './entry.ts';
 import { IndexSearch, readContentPart, type ContentPlace, type FolderSlice } from './index-search.ts';
 import { extractSegment, readSegment } from './extract-task.ts';
+import { checkForeignIndex } from './foreign-index.ts';
+import { listImport, readImport } from './import-reading.ts';
+import type { ImportRules, ImportTotals } from './import-sink.ts';
+import { ImportWriter, type ImportPass } from './import-writer.ts';
 import { VolumeFinish, type FinishedVolume } from './finish-task.ts';
 import type { LinkTier } from './link-policy.ts';
 import { measureTask } from './measure-task.ts';
@@ -16,7 +21,11 @@ import { removeTreeTask, type TreeIdentity } from './remove-task.ts';
 import { Scan, type PackJob, type ScanVolume } from './scan-task.ts';
 import { SpaceWatch, type SpaceRule } from './space-watch.ts';
 
+/** What of `RestoreRules` crosses into a thread. */
+export type RestoreTrust = Omit<RestoreRules, 'notes'>;
+
 interface ThreadState {
+  listing?: AsyncGenerator<IndexEntry[], void, void>;
   scan?: Scan;
   packer?: Packer;
   reader?: ArchiveReader;
@@ -32,7 +41,10 @@ function need<T>(value: T | undefined): T {
   return value;
 }
 
-/** What a thread can be asked to do. Synchronous throughout: a thread does one thing at a time, and file calls are fastest so. */
+/**
+ * What a thread can be asked to do. Synchronous but for the reading of foreign archives: a thread does one thing at a time, and
+ * file calls are fastest so.
+ */
 export function createOperations() {
   const state: ThreadState = {};
   const search = (): IndexSearch => (state.search ??= new IndexSearch(need(state.reader)));
@@ -46,7 +58,10 @@ export function createOperations() {
       state.packer = new Packer(settings);
     },
     pack: (job: PackJob, out: ArrayBuffer) => need(state.packer).pack(job, out),
-    readTable: (fd: number, key: Uint8Array): Uint8Array => readTable(fd, Buffer.from(key)),
+    /** Without a key the table is consistent, and nothing says who wrote it. */
+    readTable: (fd: number, key: Uint8Array | null): Uint8Array =>
+      readTable(fd, key === null ? null : Buffer.from(key)),
+    hasTrailer: (fd: number): boolean => hasTrailer(fd),
     archiveOpen(fd: number, table: Uint8Array): void {
       state.reader = new ArchiveReader(fd, Buffer.from(table));
     },
@@ -62,20 +77,20 @@ export function createOperations() {
     makeDirectories(): void {
       makeDirectories(need(state.reader), need(state.roots), need(state.space));
     },
-    extract(segments: number[]): { files: number; notes: Note[] } {
+    extract(segments: number[], trust: RestoreTrust): { files: number; notes: Note[] } {
       const reader = need(state.reader);
       const notes = new NoteList();
       let files = 0;
       for (const index of segments) {
         const root = need(need(state.roots).get(reader.segment(index).volume as number));
-        files += extractSegment(reader, index, root, need(state.space), notes);
+        files += extractSegment(reader, index, root, need(state.space), { ...trust, notes });
       }
       return { files, notes: notes.list() };
     },
-    finishVolume(volume: number): FinishedVolume & { notes: Note[] } {
+    finishVolume(volume: number, trust: RestoreTrust): FinishedVolume & { notes: Note[] } {
       const notes = new NoteList();
       const root = need(need(state.roots).get(volume));
-      const counts = new VolumeFinish(root, need(state.space), notes).run(need(state.reader), volume);
+      const counts = new VolumeFinish(root, need(state.space), { ...trust, notes }).run(need(state.reader), volume);
       return { ...counts, notes: notes.list() };
     },
     /** Hashes the packed bytes of segments; with `content` also inflates, parses and hashes what they hold. */
@@ -119,6 +134,40 @@ export function createOperations() {
     },
     contentPart: (place: ContentPlace, from: number, to: number): Uint8Array =>
       readContentPart(need(state.reader), place, from, to),
+    /** Tier and modes of an archive of ours that somebody else may have made. */
+    checkForeign(wanted: number[], links: 0 | 1): Note[] {
+      const notes = new NoteList();
+      checkForeignIndex(need(state.reader), new Set(wanted), links, notes);
+      return notes.list();
+    },
+    async importCheck(fd: number, rules: ImportRules): Promise<ImportTotals & { notes: Note[] }> {
+      const notes = new NoteList();
+      const totals = await readImport(fd, rules, notes, undefined, (bytes) => state.progress?.bytes(bytes));
+      return { ...totals, notes: notes.list() };
+    },
+    /** The next entries of a foreign archive, null behind the last; `importCheck` comes first. */
+    async importNext(fd: number, rules: ImportRules): Promise<IndexEntry[] | null> {
+      const { value, done } = await (state.listing ??= listImport(fd, rules)).next();
+      return done === true ? null : value;
+    },
+    /** One pass of writing; `importCheck` comes first. `root` is an open directory. */
+    async importWrite(
+      fd: number,
+      rules: ImportRules,
+      pass: ImportPass,
+      root: number,
+      owner: RestoreTrust['owner'],
+    ): Promise<Note[]> {
+      const notes = new NoteList();
+      const writer = new ImportWriter(pass, root, need(state.space), { notes, owner, modes: 0o777 });
+      try {
+        await readImport(fd, rules, new NoteList(), writer);
+        writer.finish();
+      } finally {
+        writer.close();
+      }
+      return notes.list();
+    },
     measure: (root: string, prefix: string, links: LinkTier, exclude: string[]) =>
       measureTask(root, prefix, links, exclude),
     removeTree: (path: string, expected: TreeIdentity | undefined) => removeTreeTask(path, expected),

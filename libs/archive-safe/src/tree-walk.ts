@@ -60,7 +60,7 @@ export class TreeWalk {
 
   constructor(options: WalkOptions) {
     this.#options = options;
-    this.policy = new LinkPolicy(options.prefix, options.links, options.notes);
+    this.policy = new LinkPolicy(options.links, options.notes);
   }
 
   /** `root` is an open directory and stays the caller's. */
