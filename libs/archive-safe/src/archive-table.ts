@@ -152,13 +152,21 @@ export function trailerLength(codec: Codec): number {
   return hiddenLength(trailerPayload, codec);
 }
 
+function trailerIn(container: Buffer, codec: Codec): Buffer | undefined {
+  try {
+    return unwrapHidden(container, codec);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * @throws Refusal `ARCHIVE_DAMAGED` where the container or its checksum is broken, `ARCHIVE_TAMPERED` where both are whole
  * and the HMAC is not by `key`. Without a key nothing is authentic.
  */
 export function decodeTrailer(container: Buffer, codec: Codec, key: Buffer | null): Trailer {
-  const payload = unwrapHidden(container, codec);
-  if (payload.length !== trailerPayload || !payload.subarray(0, 4).equals(trailerTag)) {
+  const payload = trailerIn(container, codec);
+  if (payload?.length !== trailerPayload || !payload.subarray(0, 4).equals(trailerTag)) {
     throw damaged('TRAILER', 'The archive does not end in a trailer of ours');
   }
   if (!createHash('sha256').update(payload.subarray(0, 92)).digest().equals(payload.subarray(92))) {

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { constants } from 'node:fs';
+import { hasTrailer } from './archive-reader.ts';
 import { decodeTable, type ArchiveTable } from './archive-table.ts';
 import { forgeError } from './forge-fault.ts';
 import { crewOf, withThreads, type Thread } from './thread-crew.ts';
@@ -28,6 +29,20 @@ export async function withArchive<T>(
         await Promise.all(threads.map((thread) => thread.call('archiveOpen', [handle.fd, payload])));
         return work({ fd: handle.fd, fileBytes: size, table: decodeTable(Buffer.from(payload)), threads });
       });
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw forgeError(error);
+  }
+}
+
+/** Whether a file ends as an archive of ours, made with any key. */
+export async function isOwnArchive(file: string): Promise<boolean> {
+  try {
+    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      return hasTrailer(handle.fd);
     } finally {
       await handle.close();
     }

@@ -39,7 +39,7 @@ export interface ArchiveIndex {
 
 /** Manifest, volumes and notes of an authentic archive; no entry is read. */
 export async function readIndex(file: string, options: { key: Buffer; signal?: AbortSignal }): Promise<ArchiveIndex> {
-  return readAnyIndex(file, options.key, 1, options.signal);
+  return (await readWholeIndex(file, options.key, options.signal)).index;
 }
 
 /** The same of an archive of ours with any key; nothing of it is authentic. */
@@ -47,29 +47,38 @@ export async function readForeignIndex(
   file: string,
   { signal, threads }: { signal?: AbortSignal; threads?: 0 | 1 } = {},
 ): Promise<ArchiveIndex> {
-  return readAnyIndex(file, null, threads, signal);
+  return (await readWholeIndex(file, null, signal, threads)).index;
 }
 
-async function readAnyIndex(
+/** Without a key nothing of it is authentic. */
+export async function readWholeIndex(
   file: string,
   key: Buffer | null,
-  threads: 0 | 1 = 1,
   signal?: AbortSignal,
-): Promise<ArchiveIndex> {
-  return withArchive(file, key, threads, signal, async ({ table, threads, fileBytes }) => {
-    const manifest = await readManifest(threads[0] as Thread, table);
+  threads: 0 | 1 = 1,
+): Promise<{ index: ArchiveIndex; manifestBytes: Buffer }> {
+  return withArchive(file, key, threads, signal, async ({ table, threads: [thread], fileBytes }) => {
+    const manifestBytes = await manifestBody(thread as Thread, table);
     const { codec, volumes, notes } = table;
-    return { codec, manifest, volumes, notes, bytes: fileBytes };
+    const manifest = parseManifest(manifestBytes);
+    return { index: { codec, manifest, volumes, notes, bytes: fileBytes }, manifestBytes };
   });
 }
 
 /** Parsed `manifest.json` of the archive that `thread` has open. */
 export async function readManifest(thread: Thread, table: ArchiveTable): Promise<unknown> {
+  return parseManifest(await manifestBody(thread, table));
+}
+
+async function manifestBody(thread: Thread, table: ArchiveTable): Promise<Buffer> {
   const size = table.segments[0]?.contentBytes ?? 0;
   if (size > maxManifestBytes) throw damaged('MANIFEST', 'The manifest is too large');
-  const body = await thread.call('segmentContent', [0]);
+  return Buffer.from(await thread.call('segmentContent', [0]));
+}
+
+function parseManifest(body: Buffer): unknown {
   try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
+    return JSON.parse(body.toString('utf8'));
   } catch {
     throw damaged('MANIFEST', 'The manifest is not JSON', { entry: 'manifest.json' });
   }
@@ -80,14 +89,34 @@ export async function* readEntries(
   file: string,
   options: { key: Buffer; volume?: number; signal?: AbortSignal },
 ): AsyncGenerator<ArchiveEntry, void, void> {
+  const { volume } = options;
+  const wanted = (of: number | null): boolean => of !== null && (volume === undefined || of === volume);
+  for await (const entry of indexEntries(file, options.key, wanted, options.signal)) yield publicEntry(entry);
+}
+
+/** All entries as the archive names them, `manifest.json` first. Without a key nothing of them is authentic. */
+export async function* readTarEntries(
+  file: string,
+  key: Buffer | null,
+  signal?: AbortSignal,
+): AsyncGenerator<ArchiveEntry, void, void> {
+  for await (const entry of indexEntries(file, key, () => true, signal)) yield publicTarEntry(entry);
+}
+
+async function* indexEntries(
+  file: string,
+  key: Buffer | null,
+  wanted: (volume: number | null) => boolean,
+  outer: AbortSignal | undefined,
+): AsyncGenerator<IndexEntry, void, void> {
   const queue: IndexEntry[][] = [];
   const wake: { up: () => void; down: () => void } = { up: () => undefined, down: () => undefined };
   const stop = new AbortController();
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const signal = outer === undefined ? stop.signal : AbortSignal.any([outer, stop.signal]);
   let ended = false;
-  const reading = withArchive(file, options.key, 1, signal, async ({ table, threads }) => {
+  const reading = withArchive(file, key, 1, signal, async ({ table, threads }) => {
     for (const [i, segment] of table.segments.entries()) {
-      if (segment.volume === null || (options.volume !== undefined && segment.volume !== options.volume)) continue;
+      if (!wanted(segment.volume)) continue;
       queue.push(await (threads[0] as Thread).call('segmentIndex', [i]));
       wake.up();
       while (queue.length > 1 && !signal.aborted) {
@@ -106,7 +135,7 @@ export async function* readEntries(
     for (;;) {
       const block = queue.shift();
       wake.down();
-      if (block !== undefined) for (const entry of block) yield publicEntry(entry);
+      if (block !== undefined) yield* block;
       else if (ended) break;
       else await new Promise<void>((resolve) => (wake.up = resolve));
     }

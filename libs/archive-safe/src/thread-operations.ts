@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import type { RestoreRules } from './apply-metadata.ts';
-import { ArchiveReader, hasTrailer, readTable } from './archive-reader.ts';
+import { ArchiveReader, readTable } from './archive-reader.ts';
 import type { CompressionSettings } from './codec.ts';
 import type { IndexEntry } from './entry.ts';
 import { IndexSearch, readContentPart, type ContentPlace, type FolderSlice } from './index-search.ts';
@@ -61,7 +61,6 @@ export function createOperations() {
     /** Without a key the table is consistent, and nothing says who wrote it. */
     readTable: (fd: number, key: Uint8Array | null): Uint8Array =>
       readTable(fd, key === null ? null : Buffer.from(key)),
-    hasTrailer: (fd: number): boolean => hasTrailer(fd),
     archiveOpen(fd: number, table: Uint8Array): void {
       state.reader = new ArchiveReader(fd, Buffer.from(table));
     },

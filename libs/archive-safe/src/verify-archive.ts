@@ -34,7 +34,23 @@ const hashStep = 64 << 20;
  * @throws ForgeError `ARCHIVE_DAMAGED` (params `rule`, `offset`, `entry`), `ARCHIVE_TAMPERED`, `IO_ERROR`, `CANCELLED`
  */
 export async function verifyArchive(file: string, options: VerifyArchiveOptions): Promise<VerifiedArchive> {
-  const { key, expectedSha256, depth = 'bytes', signal, onProgress } = options;
+  return verify(file, options.key, options);
+}
+
+/** The same for an archive of ours with any key: it is whole and in itself right, and its links are of the tier. */
+export async function verifyForeign(
+  file: string,
+  options: Omit<VerifyArchiveOptions, 'key'> & { links: 0 | 1 },
+): Promise<VerifiedArchive> {
+  return verify(file, null, { ...options, depth: 'content' });
+}
+
+async function verify(
+  file: string,
+  key: Buffer | null,
+  options: Omit<VerifyArchiveOptions, 'key'> & { links?: 0 | 1 },
+): Promise<VerifiedArchive> {
+  const { expectedSha256, depth = 'bytes', signal, onProgress, links } = options;
   return withArchive(file, key, options.threads, signal, async ({ fd, fileBytes, table, threads }) => {
     const [first] = threads as [Thread];
     if (expectedSha256 !== undefined) {
@@ -49,12 +65,17 @@ export async function verifyArchive(file: string, options: VerifyArchiveOptions)
     }
     const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
     await first.call('checkIndex', [[], unlimited]);
+    const all = table.volumes.map(({ index }) => index);
+    const cut = links === undefined ? [] : await first.call('checkForeign', [all, links]);
     const meter = new ProgressMeter((doneBytes) => onProgress?.({ doneBytes, totalBytes: fileBytes }));
     await Promise.all(threads.map((thread) => thread.call('progressOpen', [meter.shared])));
     meter.start();
     try {
-      const all = batches(table, () => true);
-      await share(threads, all, (thread, batch) => thread.call('verify', [batch, depth === 'content']));
+      await share(
+        threads,
+        batches(table, () => true),
+        (thread, batch) => thread.call('verify', [batch, depth === 'content']),
+      );
     } finally {
       meter.stop();
     }
@@ -70,7 +91,7 @@ export async function verifyArchive(file: string, options: VerifyArchiveOptions)
       entries: volumes.reduce((sum, volume) => sum + volume.entries, 0),
       contentBytes: volumes.reduce((sum, volume) => sum + volume.contentBytes, 0),
       volumes,
-      notes: table.notes,
+      notes: [...table.notes, ...cut],
     };
   });
 }
