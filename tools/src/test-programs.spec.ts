@@ -3,7 +3,14 @@ import { fakeMachine, recordingTerminal } from '../testing/fake-machine.ts';
 import { isProvisionError } from './provision-error.ts';
 import { ensureTestPrograms } from './test-programs.ts';
 
-const all = { ip: '/sbin/ip', zstd: '/usr/bin/zstd', 'mkfs.ext4': '/sbin/mkfs.ext4' };
+const all = {
+  ip: '/sbin/ip',
+  zstd: '/usr/bin/zstd',
+  setfattr: '/usr/bin/setfattr',
+  bsdtar: '/usr/bin/bsdtar',
+  python3: '/usr/bin/python3',
+  'mkfs.ext4': '/sbin/mkfs.ext4',
+};
 
 it('leaves a machine alone that has all of them', async () => {
   const machine = fakeMachine({ programs: all });
@@ -13,8 +20,9 @@ it('leaves a machine alone that has all of them', async () => {
 
 it('installs only what is missing, and says what for', async () => {
   const terminal = recordingTerminal();
+  const { zstd: _zstd, 'mkfs.ext4': _mkfs, ...there } = all;
   const machine = fakeMachine({
-    programs: { ip: all.ip },
+    programs: there,
     answers: {
       'apt-get': () => {
         machine.programs.set('zstd', all.zstd);
@@ -32,8 +40,8 @@ it('names all of them and one command when it may not install', async () => {
     (reason: unknown) => reason,
   );
   if (!isProvisionError(error)) throw new Error('expected a ProvisionError');
-  expect(error.failure.what).toBe('programs of the tests are missing: ip, zstd, mkfs.ext4');
+  expect(error.failure.what).toBe('programs of the tests are missing: ip, zstd, setfattr, bsdtar, python3, mkfs.ext4');
   expect(error.failure.getIt).toEqual([
-    'sudo apt-get update && sudo apt-get install -y --no-install-recommends iproute2 zstd e2fsprogs',
+    'sudo apt-get update && sudo apt-get install -y --no-install-recommends iproute2 zstd attr libarchive-tools python3 e2fsprogs',
   ]);
 });

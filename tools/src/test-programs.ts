@@ -7,6 +7,9 @@ import type { Terminal } from './terminal.ts';
 const PROGRAMS: readonly { readonly program: string; readonly package: string; readonly why: string }[] = [
   { program: 'ip', package: 'iproute2', why: 'networks of the tests’ own' },
   { program: 'zstd', package: 'zstd', why: '`tar --zstd` restores a snapshot as a stranger would' },
+  { program: 'setfattr', package: 'attr', why: 'extended attributes that a snapshot has to tell of' },
+  { program: 'bsdtar', package: 'libarchive-tools', why: 'an oracle for what an archive holds' },
+  { program: 'python3', package: 'python3', why: 'another oracle, `tarfile`' },
   { program: 'mkfs.ext4', package: 'e2fsprogs', why: 'small disks that run full' },
 ];
 

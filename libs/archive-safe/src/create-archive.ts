@@ -2,6 +2,8 @@ import { closeSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { ArchiveOutput } from './archive-output.ts';
+import { AttributeScan } from './attribute-scan.ts';
+import type { ByteString } from './byte-string.ts';
 import type { CapturedVolume, CreateArchiveOptions, CreatedArchive } from './capture-request.ts';
 import { openDirectory } from './directory-handle.ts';
 import { forgeError } from './forge-fault.ts';
@@ -16,19 +18,29 @@ import { crewOf, withThreads, type Thread } from './thread-crew.ts';
  */
 export async function createArchive(options: CreateArchiveOptions): Promise<CreatedArchive> {
   const roots: { volume: CapturedVolume; fd: number }[] = [];
+  let attributes: AttributeScan | undefined;
   try {
     for (const volume of [...options.volumes].sort((a, b) => a.index - b.index)) {
       if (volume.root !== null) roots.push({ volume, fd: openDirectory(volume.root) });
     }
     const crew = crewOf(options.threads);
+    const scan = (attributes = new AttributeScan(
+      roots.map(({ volume, fd }) => ({ index: volume.index, root: fd, exclude: excludedNames(volume) })),
+      options.signal,
+    ));
     return await withThreads({ ...crew, count: crew.count + 1 }, options.signal, ([scanner, ...packers]) =>
-      writeFile(options, roots, scanner as Thread, packers),
+      writeFile(options, roots, scanner as Thread, packers, scan),
     );
   } catch (error) {
     throw forgeError(error);
   } finally {
+    await attributes?.close();
     for (const { fd } of roots) closeSync(fd);
   }
+}
+
+function excludedNames({ exclude = [] }: CapturedVolume): ByteString[] {
+  return exclude.map((name) => Buffer.from(name, 'utf8').toString('latin1'));
 }
 
 async function writeFile(
@@ -36,6 +48,7 @@ async function writeFile(
   roots: { volume: CapturedVolume; fd: number }[],
   scanner: Thread,
   packers: Thread[],
+  attributes: AttributeScan,
 ): Promise<CreatedArchive> {
   const partial = `${options.file}.partial`;
   await unlink(partial).catch(ignoreMissing);
@@ -44,6 +57,7 @@ async function writeFile(
     const out = new ArchiveOutput(handle, options);
     await out.manifest();
     await pump(options, roots, scanner, packers, out);
+    out.notes.addAll(await attributes.notes());
     const created = await out.finish();
     await handle.sync();
     await handle.close();
@@ -87,7 +101,7 @@ async function pump(
       index: volume.index,
       root: fd,
       links: volume.links,
-      exclude: (volume.exclude ?? []).map((name) => Buffer.from(name, 'utf8').toString('latin1')),
+      exclude: excludedNames(volume),
     })),
   ]);
   const settings = level === undefined ? { codec } : { codec, level };

@@ -44,8 +44,21 @@ export interface ExtractedVolume {
   directories: number;
   symlinks: number;
   hardlinks: number;
-  /** `MTIME_NOT_KEPT`: what the target file system cannot hold. */
-  notes: Note[];
+  fidelity: Fidelity;
+}
+
+/**
+ * What came back, compared entry by entry with the index: content hash (of the bytes as they were written), type, size, mode,
+ * owner, mtime to the microsecond, link target and link identity, read back from the file system. A difference that is not in
+ * this report is none that was let pass: extraction fails with rule `FIDELITY`.
+ */
+export interface Fidelity {
+  /** Entries that were read back; all of the volume. */
+  compared: number;
+  /** What the target cannot hold, or what a stranger may not bring: `MTIME_NOT_KEPT`, `OWNER_NOT_KEPT`, `MODE_CUT`. */
+  notKept: Note[];
+  /** What the archive itself does not hold, as noted at capture. */
+  notCaptured: Note[];
 }
 
 /**
@@ -113,7 +126,8 @@ async function restoreRoots(
   const wanted = new Map(totals.map((total) => [total.index, total]));
   const volumes = roots.map(([index]) => newVolume(index, wanted.get(index)));
   for (const volume of volumes) {
-    volume.notes.push(...cut.filter(({ params }) => `${params['path']}/`.startsWith(`${volume.index}/`)));
+    volume.fidelity.notKept.push(...cut.filter((note) => isOf(note, volume.index)));
+    volume.fidelity.notCaptured.push(...table.notes.filter((note) => isOf(note, volume.index)));
   }
   const totalBytes = volumes.reduce((sum, volume) => sum + volume.contentBytes, 0);
   const totalEntries = volumes.reduce((sum, volume) => sum + volume.entries, 0);
@@ -148,14 +162,14 @@ async function writeVolumes(
     await share(threads, own, async (thread, batch) => {
       const { files, notes } = await thread.call('extract', [batch, trust]);
       volume.files += files;
-      volume.notes.push(...notes);
+      volume.fidelity.notKept.push(...notes);
       meter.tick();
     });
   }
   await share(threads, volumes, async (thread, volume) => {
     const { notes, ...counts } = await thread.call('finishVolume', [volume.index, trust]);
     Object.assign(volume, counts);
-    volume.notes.push(...notes);
+    volume.fidelity.notKept.push(...notes);
   });
 }
 
@@ -169,11 +183,19 @@ async function verifyRest(table: ArchiveTable, threads: Thread[], extracted: Rea
 
 function newVolume(index: number, total: { entries: number; contentBytes: number } | undefined): ExtractedVolume {
   const { entries, contentBytes } = total ?? { entries: 0, contentBytes: 0 };
-  return { index, entries, contentBytes, files: 0, directories: 0, symlinks: 0, hardlinks: 0, notes: [] };
+  const fidelity = { compared: 0, notKept: [], notCaptured: [] };
+  return { index, entries, contentBytes, files: 0, directories: 0, symlinks: 0, hardlinks: 0, fidelity };
 }
 
+/** `NOTES_CUT` counts notes of any volume. */
+function isOf({ params }: Note, index: number): boolean {
+  return params['path'] === undefined || `${params['path']}/`.startsWith(`${index}/`);
+}
+
+/** Every one of these was made and read back in the same step. */
 function checkCounts(volume: ExtractedVolume): void {
   const made = volume.files + volume.directories + volume.symlinks + volume.hardlinks;
   if (made !== volume.entries)
     throw damaged('FIDELITY', 'Not every entry of a volume was made', { made, entries: volume.entries });
+  volume.fidelity.compared = made;
 }

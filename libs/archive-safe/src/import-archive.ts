@@ -141,7 +141,7 @@ async function stageForeign(options: ImportArchiveOptions, work: string): Promis
   });
   const all = new NoteList();
   all.addAll(notes);
-  for (const volume of extracted) all.addAll(volume.notes);
+  for (const volume of extracted) all.addAll(volume.fidelity.notKept);
   const sum = (field: 'entries' | 'contentBytes'): number =>
     volumes.reduce((total, volume) => total + volume[field], 0);
   return {

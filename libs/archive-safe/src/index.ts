@@ -20,7 +20,7 @@ export {
   type ExtractTarOptions,
   type ImportLimits,
 } from './extract-tar.ts';
-export { extractVolumes, type ExtractVolumesOptions, type ExtractedVolume } from './extract-volumes.ts';
+export { extractVolumes, type ExtractVolumesOptions, type ExtractedVolume, type Fidelity } from './extract-volumes.ts';
 export {
   importArchive,
   type ImportArchiveOptions,

@@ -205,7 +205,7 @@ async function extract(command: Running<'extract'>): Promise<void> {
     const trust = key === null ? { key, links: taken?.links ?? 0 } : { key };
     const volumes = await extractArchive({ ...common, trust });
     const sum = (field: 'entries' | 'contentBytes'): number => volumes.reduce((all, volume) => all + volume[field], 0);
-    const notes = volumes.flatMap((volume) => volume.notes);
+    const notes = volumes.flatMap(({ fidelity }) => [...fidelity.notKept, ...fidelity.notCaptured]);
     report(command, 'extracted', {
       entries: sum('entries'),
       contentBytes: sum('contentBytes'),
