@@ -12,6 +12,7 @@ export interface HeaderFields {
   magic?: string;
   uname?: string;
   prefix?: string;
+  devmajor?: string;
   tail?: string;
   /** Replaces the checksum field. */
   sum?: string;
@@ -37,7 +38,7 @@ export function hdr(f: HeaderFields): Buffer {
   put(f.link ?? '', 157, 100);
   put(f.magic ?? 'ustar\x0000', 257, 8);
   put(f.uname ?? '', 265, 32);
-  put('0000000\0', 329, 8);
+  put(f.devmajor ?? '0000000\0', 329, 8);
   put('0000000\0', 337, 8);
   put(f.prefix ?? '', 345, 155);
   put(f.tail ?? '', 500, 12);
