@@ -108,3 +108,12 @@ test('more names than anybody reads are counted together', () => {
   expect(notes).toHaveLength(65);
   expect(notes.find(({ params }) => params['name'] === 'others')?.params).toMatchObject({ count: 36 });
 });
+
+test('a scan that is closed before its program could be started ends nobody else', async () => {
+  process.env['PATH'] = path.join(base, 'nowhere');
+  const root = openSync(emptyDir(base, 'closed'), 'r');
+  const scan = new AttributeScan([{ index: 0, root, exclude: [] }]);
+  await scan.close();
+  expect(await scan.notes()).toMatchObject([{ code: 'ATTRIBUTES_NOT_CHECKED' }]);
+  closeSync(root);
+});

@@ -46,7 +46,10 @@ export class AttributeScan {
 
   /** Ends what still runs, and waits until it has. */
   async close(): Promise<void> {
-    for (const child of this.#children) child.kill('SIGKILL');
+    for (const child of this.#children) {
+      // One that could not be started has pid 0 inside: `kill` would then end our own process group.
+      if (child.pid !== undefined) child.kill('SIGKILL');
+    }
     await this.#notes.catch(() => undefined);
   }
 

@@ -1,11 +1,10 @@
-import { closeSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { ArchiveOutput } from './archive-output.ts';
 import { AttributeScan } from './attribute-scan.ts';
 import type { ByteString } from './byte-string.ts';
 import type { CapturedVolume, CreateArchiveOptions, CreatedArchive } from './capture-request.ts';
-import { openDirectory } from './directory-handle.ts';
+import { openDirectory, closeReadOnly } from './directory-handle.ts';
 import { forgeError } from './forge-fault.ts';
 import { frameBytes } from './frame-plan.ts';
 import type { PackedFrame } from './pack-task.ts';
@@ -35,7 +34,7 @@ export async function createArchive(options: CreateArchiveOptions): Promise<Crea
     throw forgeError(error);
   } finally {
     await attributes?.close();
-    for (const { fd } of roots) closeSync(fd);
+    for (const { fd } of roots) closeReadOnly(fd);
   }
 }
 
@@ -63,11 +62,21 @@ async function writeFile(
     await handle.close();
     if (options.signal?.aborted === true) throw options.signal.reason;
     await rename(partial, options.file);
-    await syncDirectory(path.dirname(options.file));
+    await syncRenamed(options.file);
     return created;
   } catch (error) {
     await handle.close().catch(() => undefined);
     await unlink(partial).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A name that may be gone after a power cut is none. */
+async function syncRenamed(file: string): Promise<void> {
+  try {
+    await syncDirectory(path.dirname(file));
+  } catch (error) {
+    await unlink(file).catch(() => undefined);
     throw error;
   }
 }

@@ -21,6 +21,18 @@ export function openDirectory(path: string | Buffer): number {
   return openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
+/**
+ * Closes what was only read. Whatever close(2) says, the descriptor is gone and nothing can be lost; an error from here would
+ * hide the one that matters, and leave the others open.
+ */
+export function closeReadOnly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Nothing was written through it.
+  }
+}
+
 /** A second descriptor of the same directory, at its beginning. */
 export function reopenDirectory(fd: number): number {
   return openSync(`/proc/self/fd/${fd}`, O_RDONLY | O_DIRECTORY);
@@ -80,7 +92,7 @@ export class DirectoryCursor {
 
   #dropTo(depth: number): void {
     while (this.#fds.length > depth) {
-      closeSync(this.#fds.pop() as number);
+      closeReadOnly(this.#fds.pop() as number);
       this.#names.pop();
     }
   }

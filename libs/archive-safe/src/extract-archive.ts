@@ -1,7 +1,7 @@
 import { closeSync, constants, futimesSync, openSync, writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { at, openDirectory } from './directory-handle.ts';
+import { at, closeReadOnly, openDirectory } from './directory-handle.ts';
 import { manifestPath } from './entry.ts';
 import { extractForeign, extractVolumes, type ExtractedVolume, type ExtractVolumesOptions } from './extract-volumes.ts';
 import { forgeError } from './forge-fault.ts';
@@ -46,6 +46,6 @@ function writeManifest(dir: string, bytes: Buffer): void {
       closeSync(fd);
     }
   } finally {
-    closeSync(root);
+    closeReadOnly(root);
   }
 }

@@ -1,6 +1,6 @@
-import { closeSync, constants, fstatSync, readdirSync, statfsSync, type BigIntStats } from 'node:fs';
+import { constants, fstatSync, readdirSync, statfsSync, type BigIntStats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { openDirectory } from './directory-handle.ts';
+import { openDirectory, closeReadOnly } from './directory-handle.ts';
 import { forgeError } from './forge-fault.ts';
 import type { ImportRules, ImportTotals } from './import-sink.ts';
 import { NoteList, type Note } from './note.ts';
@@ -81,9 +81,10 @@ export interface ExtractTarOptions extends TarOptions, ImportLimits {
  * and for the metadata of directories. On failure `dir` holds a part; the caller removes it.
  */
 export async function extractTar(options: ExtractTarOptions): Promise<{ totals: ImportTotals; notes: Note[] }> {
-  const root = openDirectory(options.dir);
   const { onProgress, spaceCheck, owner = 'archive' } = options;
+  let root = -1;
   try {
+    root = openDirectory(options.dir);
     if (readdirSync(`/proc/self/fd/${root}`).length > 0)
       throw new Refusal('IO_ERROR', 'The directory to extract into is not empty', { rule: 'TARGET' });
     return await withTar(options, async (fd, thread) => {
@@ -117,7 +118,7 @@ export async function extractTar(options: ExtractTarOptions): Promise<{ totals: 
   } catch (error) {
     throw forgeError(error);
   } finally {
-    closeSync(root);
+    if (root >= 0) closeReadOnly(root);
   }
 }
 

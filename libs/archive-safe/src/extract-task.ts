@@ -179,8 +179,9 @@ export class StagedFile implements FileTarget {
   }
 
   abandon(): void {
-    if (this.#fd >= 0) closeSync(this.#fd);
+    const fd = this.#fd;
     this.#fd = -1;
+    if (fd >= 0) closeSync(fd);
   }
 
   #writeAll(chunk: Buffer, from: number, to: number): void {

@@ -1,6 +1,6 @@
-import { closeSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { ArchiveTable } from './archive-table.ts';
-import { openDirectory } from './directory-handle.ts';
+import { openDirectory, closeReadOnly } from './directory-handle.ts';
 import { forgeError } from './forge-fault.ts';
 import { batches, share, withArchive, type OpenedArchive } from './open-archive.ts';
 import type { Note } from './note.ts';
@@ -103,7 +103,7 @@ async function restore(options: Omit<ExtractVolumesOptions, 'key'>, trusted: Tru
     throw forgeError(error);
   } finally {
     limited.stop();
-    for (const [, fd] of roots) closeSync(fd);
+    for (const [, fd] of roots) closeReadOnly(fd);
   }
 }
 

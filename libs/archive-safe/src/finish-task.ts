@@ -1,8 +1,7 @@
-import { closeSync } from 'node:fs';
 import { applyMetadata, type RestoreRules } from './apply-metadata.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 import type { ByteString } from './byte-string.ts';
-import { DirectoryCursor, openDirectoryAt, reopenDirectory } from './directory-handle.ts';
+import { DirectoryCursor, openDirectoryAt, reopenDirectory, closeReadOnly } from './directory-handle.ts';
 import type { IndexEntry } from './entry.ts';
 import { makeHardlink, makeSymlink } from './make-links.ts';
 import { located } from './refusal.ts';
@@ -54,7 +53,7 @@ export class VolumeFinish {
       return this.counts;
     } finally {
       this.#sources.close();
-      for (const { fd } of this.#stack.splice(0)) closeSync(fd);
+      for (const { fd } of this.#stack.splice(0)) closeReadOnly(fd);
     }
   }
 
@@ -91,7 +90,7 @@ export class VolumeFinish {
     while (this.#stack.length > depth) {
       const { fd, entry } = this.#stack.at(-1) as OpenDirectory;
       applyMetadata(fd, entry, this.#rules);
-      closeSync(fd);
+      closeReadOnly(fd);
       this.#stack.pop();
       this.counts.directories++;
     }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, utimesSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import type { CapturedVolume, CreatedArchive } from './capture-request.ts';
 import type { Codec } from './codec.ts';
@@ -66,36 +66,52 @@ export interface ImportedArchive extends CreatedArchive {
  * (`rule` `TIME`), `CANCELLED`; what `manifest` throws
  */
 export async function importArchive(options: ImportArchiveOptions): Promise<ImportedArchive> {
-  const { profile, onProgress, signal, threads } = options;
-  const limited = new LimitedSignal(signal, options.limits);
+  const { threads } = options;
+  const limited = new LimitedSignal(options.signal, options.limits);
   const work = path.join(options.workDir, `import-${randomUUID()}`);
   try {
     await mkdir(work, { mode: 0o700 });
     try {
-      const step = { ...options, signal: limited.signal };
-      const found = profile === 'tiny-forge' ? await stageForeign(step, work) : await stageTar(step, work);
-      const volumes = stagedVolumes(found, work, options.links ?? 0);
-      const created = await createArchive({
-        file: options.file,
-        volumes,
-        manifest: options.manifest(found),
-        key: options.key,
-        signal: limited.signal,
-        ...(options.codec && { codec: options.codec }),
-        ...(options.spaceCheck && { freeSpaceCheck: options.spaceCheck }),
-        ...(threads !== undefined && { threads }),
-        onProgress: (done) => onProgress?.({ step: 'pack', ...done }),
-      });
-      checkSame(found, created);
-      return { ...created, found };
-    } finally {
-      await removeTree(work, { threads: threads === 0 ? 0 : 1 });
+      return await importStaged({ ...options, signal: limited.signal }, work);
+    } catch (error) {
+      await removeStaged(work, threads).catch(() => undefined);
+      throw error;
     }
   } catch (error) {
     throw forgeError(limited.signal.reason instanceof Refusal ? limited.signal.reason : error);
   } finally {
     limited.stop();
   }
+}
+
+async function importStaged(options: ImportArchiveOptions, work: string): Promise<ImportedArchive> {
+  const { profile, signal, threads, file, key, onProgress } = options;
+  const found = profile === 'tiny-forge' ? await stageForeign(options, work) : await stageTar(options, work);
+  const created = await createArchive({
+    file,
+    key,
+    volumes: stagedVolumes(found, work, options.links ?? 0),
+    manifest: options.manifest(found),
+    ...(signal && { signal }),
+    ...(options.codec && { codec: options.codec }),
+    ...(options.spaceCheck && { freeSpaceCheck: options.spaceCheck }),
+    ...(threads !== undefined && { threads }),
+    onProgress: (done) => onProgress?.({ step: 'pack', ...done }),
+  });
+  try {
+    checkSame(found, created);
+    await removeStaged(work, threads);
+  } catch (error) {
+    await unlink(file).catch(() => undefined);
+    throw error;
+  }
+  return { ...created, found };
+}
+
+/** Once more where it fails: what stays here is as large as the content, and nobody else removes it. */
+async function removeStaged(work: string, threads: number | undefined): Promise<void> {
+  const where = { threads: threads === 0 ? (0 as const) : (1 as const) };
+  await removeTree(work, where).catch(() => removeTree(work, where));
 }
 
 /** What was packed is what was staged; anything else means that somebody else wrote into the work directory. */

@@ -45,6 +45,10 @@ function mergeEntry(raw: RawHeader, type: EntryType, { pax, longname, longlink }
   if (path !== '' || !dotted || slash) checkPath(path);
   const size = mergeSize(pax, raw.size);
   checkSize(path, type, size);
+  // bsdtar goes by the header: a link without a target there has none, whatever comes before it.
+  if ((type === 'symlink' || type === 'hardlink') && raw.link === '') {
+    throw damaged('LINK', 'A link has no target in its header', { entry: escapePath(path) });
+  }
   const target = longlink ?? paxText(pax, 'linkpath') ?? raw.link;
   const link = type === 'hardlink' ? archivePath(target, dotted, path) : target;
   checkLink(path, type, link);

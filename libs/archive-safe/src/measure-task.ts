@@ -1,6 +1,5 @@
-import { closeSync } from 'node:fs';
 import type { ByteString } from './byte-string.ts';
-import { openDirectory } from './directory-handle.ts';
+import { openDirectory, closeReadOnly } from './directory-handle.ts';
 import type { LinkTier } from './link-policy.ts';
 import { NoteList, type Note } from './note.ts';
 import { TreeWalk } from './tree-walk.ts';
@@ -30,7 +29,7 @@ export function measureTask(root: string, prefix: ByteString, links: LinkTier, e
       if (entry.type !== 'hardlink') measure.inodes++;
     }
   } finally {
-    closeSync(fd);
+    closeReadOnly(fd);
   }
   const { violations, violationCount } = walk.policy;
   return { ...measure, notes: notes.list(), violations, violationCount };

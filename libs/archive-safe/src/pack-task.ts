@@ -1,8 +1,8 @@
 import { hash as digest } from 'node:crypto';
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { fstatSync, openSync } from 'node:fs';
 import { escapePath } from './byte-string.ts';
 import { FrameCompressor, type Codec, type CompressionSettings } from './codec.ts';
-import { at, DirectoryCursor } from './directory-handle.ts';
+import { at, DirectoryCursor, closeReadOnly } from './directory-handle.ts';
 import type { IndexEntry } from './entry.ts';
 import { frameBytes } from './frame-plan.ts';
 import { encodeIndexBlock } from './index-block.ts';
@@ -40,6 +40,11 @@ export class Packer {
   constructor(settings: CompressionSettings) {
     this.#codec = settings.codec;
     this.#compressor = new FrameCompressor(settings);
+  }
+
+  close(): void {
+    this.#compressor.close();
+    for (const cursor of this.#cursors.values()) cursor.close();
   }
 
   /** `out` is reused for the packed bytes where they fit. */
@@ -115,7 +120,7 @@ export class Packer {
       else if (changedSince(planned, fstatSync(fd, { bigint: true }))) note('changed');
       return true;
     } finally {
-      if (planned.held < 0) closeSync(fd);
+      if (planned.held < 0) closeReadOnly(fd);
     }
   }
 

@@ -99,8 +99,9 @@ export async function* readTarEntries(
   file: string,
   key: Buffer | null,
   signal?: AbortSignal,
+  threads: 0 | 1 = 1,
 ): AsyncGenerator<ArchiveEntry, void, void> {
-  for await (const entry of indexEntries(file, key, () => true, signal)) yield publicTarEntry(entry);
+  for await (const entry of indexEntries(file, key, () => true, signal, threads)) yield publicTarEntry(entry);
 }
 
 async function* indexEntries(
@@ -108,13 +109,14 @@ async function* indexEntries(
   key: Buffer | null,
   wanted: (volume: number | null) => boolean,
   outer: AbortSignal | undefined,
+  threads: 0 | 1 = 1,
 ): AsyncGenerator<IndexEntry, void, void> {
   const queue: IndexEntry[][] = [];
   const wake: { up: () => void; down: () => void } = { up: () => undefined, down: () => undefined };
   const stop = new AbortController();
   const signal = outer === undefined ? stop.signal : AbortSignal.any([outer, stop.signal]);
   let ended = false;
-  const reading = withArchive(file, key, 1, signal, async ({ table, threads }) => {
+  const reading = withArchive(file, key, threads, signal, async ({ table, threads }) => {
     for (const [i, segment] of table.segments.entries()) {
       if (!wanted(segment.volume)) continue;
       queue.push(await (threads[0] as Thread).call('segmentIndex', [i]));

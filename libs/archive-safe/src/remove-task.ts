@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fchmodSync, fstatSync, lstatSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import { fchmodSync, fstatSync, lstatSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import { escapePath, type ByteString } from './byte-string.ts';
-import { at, mountIdOf, openDirectory, openDirectoryAt } from './directory-handle.ts';
+import { at, mountIdOf, openDirectory, openDirectoryAt, closeReadOnly } from './directory-handle.ts';
 import { errnoOf, Refusal } from './refusal.ts';
 
 /** Inode number and birth time (ns) of a tree, as decimal text; stable across remounts, where `st_dev` is not. */
@@ -41,7 +41,7 @@ export function removeTreeTask(target: string, expected: TreeIdentity | undefine
   try {
     return new Removal(parent, name).run(expected);
   } finally {
-    closeSync(parent);
+    closeReadOnly(parent);
   }
 }
 
@@ -70,7 +70,7 @@ class Removal {
     } catch (error) {
       if (this.#levels.length > 0 || errnoOf(error) !== 'ENOENT') throw error;
     } finally {
-      for (const level of this.#levels.splice(0)) closeSync(level.fd);
+      for (const level of this.#levels.splice(0)) closeReadOnly(level.fd);
     }
     return this.#removed;
   }
@@ -87,7 +87,7 @@ class Removal {
   #step(level: Level, top: Level): void {
     const name = level.names.pop();
     if (name === undefined) {
-      closeSync(level.fd);
+      closeReadOnly(level.fd);
       this.#levels.pop();
       const parent = this.#levels.at(-1)?.fd ?? this.#parent;
       ignoreMissing(() => rmdirSync(at(parent, level.name)));
@@ -126,7 +126,7 @@ class Removal {
       if ((mode & 0o700) !== 0o700) fchmodSync(fd, mode | 0o700);
       this.#levels.push({ fd, name, names: readdirSync(`/proc/self/fd/${fd}`, { encoding: 'latin1' }) });
     } catch (error) {
-      closeSync(fd);
+      closeReadOnly(fd);
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { fstatSync, openSync, readSync } from 'node:fs';
 import { escapePath, type ByteString } from './byte-string.ts';
-import { at } from './directory-handle.ts';
+import { at, closeReadOnly } from './directory-handle.ts';
 import type { IndexEntry } from './entry.ts';
 import { encodePlan, type PlannedEntry } from './plan-codec.ts';
 import { frameBytes, wholeBytes } from './frame-plan.ts';
@@ -60,12 +60,20 @@ export class Scan {
   /** The next job or null. `finishedJobs`: how many of the oldest jobs are packed; `spare`: their buffers. */
   next(finishedJobs: number, spare: ArrayBuffer[]): PackJob | null {
     this.#spare.push(...spare);
-    for (const fds of this.#held.splice(0, finishedJobs)) for (const fd of fds) closeSync(fd);
+    for (const fds of this.#held.splice(0, finishedJobs)) for (const fd of fds) closeReadOnly(fd);
     const { value, done } = this.#jobs.next();
     if (done === true || value === undefined) return null;
     this.#held.push(this.#holding);
     this.#holding = [];
     return value;
+  }
+
+  /** Ends the walk wherever it is; jobs that were handed out lose their descriptors. */
+  close(): void {
+    this.#jobs.return();
+    for (const fd of [...this.#held.flat(), ...this.#holding]) closeReadOnly(fd);
+    this.#held = [];
+    this.#holding = [];
   }
 
   /** Notes that belong to no job any more. */
@@ -118,22 +126,26 @@ export class Scan {
       return job;
     };
     let held = 0;
-    for (const found of walk.walk(volume.root)) {
-      const whole = wholeBytes(found);
-      const full = bytes + whole > frameBytes || held === maxHeldPerFrame;
-      if (full && entries.length > 0) {
-        yield flush();
-        held = 0;
+    try {
+      for (const found of walk.walk(volume.root)) {
+        const whole = wholeBytes(found);
+        const full = bytes + whole > frameBytes || held === maxHeldPerFrame;
+        if (full && entries.length > 0) {
+          yield flush();
+          held = 0;
+        }
+        if (whole > frameBytes) {
+          yield* this.#largeFile(base, found);
+          continue;
+        }
+        entries.push(plan(found));
+        bytes += whole;
+        if (found.held >= 0) held++;
       }
-      if (whole > frameBytes) {
-        yield* this.#largeFile(base, found);
-        continue;
-      }
-      entries.push(plan(found));
-      bytes += whole;
-      if (found.held >= 0) held++;
+      if (entries.length > 0) yield flush();
+    } finally {
+      for (const entry of entries) if (entry.held >= 0) closeReadOnly(entry.held);
     }
-    if (entries.length > 0) yield flush();
   }
 
   *#largeFile(base: { volume: number; root: number }, found: WalkedEntry): Generator<PackJob, void, void> {
@@ -153,7 +165,7 @@ export class Scan {
       }
       yield* this.#pieces(base, found, fd);
     } finally {
-      closeSync(fd);
+      closeReadOnly(fd);
     }
   }
 

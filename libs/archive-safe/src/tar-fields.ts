@@ -114,17 +114,23 @@ export function parseImportedBlock(block: Buffer): RawHeader {
   if (magic === posixMagic && (type === 'longname' || type === 'longlink')) {
     throw damaged('TYPE', 'A POSIX header has a type of GNU tar');
   }
-  textField(block, 265, 32);
-  textField(block, 297, 32);
+  for (const at of [265, 297]) {
+    // Not read by us; some listings print them as they are.
+    if (/[\x00-\x1f\x7f]/.test(textField(block, at, 32)))
+      throw damaged('HDR', 'The name of an owner has control characters');
+  }
   for (const at of [329, 337])
     if (!isZeroField(block, at) && octalField(block, at, 8) !== 0) {
       throw damaged('HDR', 'A header has device numbers');
     }
   // Behind byte 345 GNU tar keeps times, sparse maps and volume offsets, none of which is read here.
   checkZero(block, magic === gnuMagic ? 345 : 500, blockSize);
+  const name = magic === gnuMagic ? textField(block, 0, 100) : nameOf(block);
+  // Python takes it for a directory, whatever a PAX or GNU header before it calls the file.
+  if (block[156] === 0 && name.endsWith('/')) throw damaged('HDR', 'A file of the old type has a slash at its end');
   return {
     type,
-    name: magic === gnuMagic ? textField(block, 0, 100) : nameOf(block),
+    name,
     mode: octalField(block, 100, 8),
     uid: importedNumber(block, 108, 8),
     gid: importedNumber(block, 116, 8),

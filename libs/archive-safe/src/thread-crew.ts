@@ -40,7 +40,9 @@ class CallingThread implements Thread {
     }
   }
 
-  async end(): Promise<void> {}
+  async end(): Promise<void> {
+    await this.#operations.release();
+  }
 }
 
 class WorkerThread implements Thread {

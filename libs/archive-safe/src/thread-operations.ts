@@ -49,6 +49,12 @@ export function createOperations() {
   const state: ThreadState = {};
   const search = (): IndexSearch => (state.search ??= new IndexSearch(need(state.reader)));
   return {
+    /** Gives back what calls of this thread hold; a thread that ends gives back all it holds by itself. */
+    async release(): Promise<void> {
+      state.scan?.close();
+      state.packer?.close();
+      await state.listing?.return();
+    },
     scanOpen(volumes: ScanVolume[]): void {
       state.scan = new Scan(volumes);
     },

@@ -1,15 +1,6 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  type BigIntStats,
-} from 'node:fs';
+import { constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { byteString, escapePath, type ByteString } from './byte-string.ts';
-import { at, mountIdOf, openDirectoryAt, reopenDirectory, sameInode } from './directory-handle.ts';
+import { at, mountIdOf, openDirectoryAt, reopenDirectory, sameInode, closeReadOnly } from './directory-handle.ts';
 import { maxComponentBytes, maxDepth, maxPathBytes, type HeaderEntry } from './entry.ts';
 import { LinkPolicy, type LinkTier } from './link-policy.ts';
 import type { NoteTaker } from './note.ts';
@@ -72,7 +63,7 @@ export class TreeWalk {
       this.#device = stat.dev;
       this.#enter(fd, this.#options.prefix);
     } catch (error) {
-      if (this.#levels.length === 0) closeSync(fd);
+      if (this.#levels.length === 0) closeReadOnly(fd);
       this.close();
       throw error;
     }
@@ -89,7 +80,7 @@ export class TreeWalk {
   }
 
   close(): void {
-    for (const level of this.#levels.splice(0)) closeSync(level.fd);
+    for (const level of this.#levels.splice(0)) closeReadOnly(level.fd);
   }
 
   #enter(fd: number, path: ByteString): void {
@@ -105,7 +96,7 @@ export class TreeWalk {
   #step(level: Level): WalkedEntry | undefined {
     const name = level.names[level.next++];
     if (name === undefined) {
-      closeSync(level.fd);
+      closeReadOnly(level.fd);
       this.#levels.pop();
       return undefined;
     }
@@ -148,7 +139,7 @@ export class TreeWalk {
       const stat = fstatSync(fd, { bigint: true });
       if (stat.dev !== this.#device || mountIdOf(fd) !== this.#mount) {
         this.policy.unfit(path, 'MOUNT_POINT_SKIPPED');
-        closeSync(fd);
+        closeReadOnly(fd);
         return undefined;
       }
       if (!sameInode(stat, seen))
@@ -156,7 +147,7 @@ export class TreeWalk {
       this.#enter(fd, path);
       return this.#entry(stat, path, 'directory', level.fd, name);
     } catch (error) {
-      if (this.#levels.at(-1)?.fd !== fd) closeSync(fd);
+      if (this.#levels.at(-1)?.fd !== fd) closeReadOnly(fd);
       throw error;
     }
   }
@@ -172,10 +163,14 @@ export class TreeWalk {
 
   #hold(level: Level, name: ByteString, seen: BigIntStats): number {
     const fd = openSync(at(level.fd, name), readFlags);
-    const stat = fstatSync(fd, { bigint: true });
-    if (stat.isFile() && sameInode(stat, seen)) return fd;
-    closeSync(fd);
-    throw Object.assign(new Error('replaced while it was opened'), { code: 'ENOENT' });
+    try {
+      const stat = fstatSync(fd, { bigint: true });
+      if (stat.isFile() && sameInode(stat, seen)) return fd;
+      throw Object.assign(new Error('replaced while it was opened'), { code: 'ENOENT' });
+    } catch (error) {
+      closeReadOnly(fd);
+      throw error;
+    }
   }
 
   #entry(
