@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { hiddenLength, maxFrameBytes, unwrapHidden, wrapHidden, type Codec } from './codec.ts';
-import type { Note } from './note.ts';
+import { maxNotes, type Note } from './note.ts';
 import { damaged, Refusal } from './refusal.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
 
@@ -46,6 +46,8 @@ const trailerTag = Buffer.from('TFE1');
 const trailerPayload = 4 + 8 + 8 + 32 + 8 + 32 + 32;
 const maxTableBytes = 512 << 20;
 const maxNotesBytes = 16 << 20;
+/** Numbers of volumes have at most five digits. */
+const maxVolumes = 100_000;
 const codecs: readonly Codec[] = ['zstd', 'gzip'];
 
 export function encodeTable(table: ArchiveTable): Buffer {
@@ -85,20 +87,44 @@ export function decodeTable(payload: Buffer): ArchiveTable {
   if (codec === undefined) throw damaged('TABLE', 'The table names an unknown codec');
   const volumes: VolumeSummary[] = [];
   for (let left = reader.number(); left > 0; left--) {
-    const [index, absent, links, entries, contentBytes] = Array.from({ length: 5 }, () => reader.number());
-    volumes.push({
-      index: index!,
-      absent: absent === 1,
-      links: links!,
-      entries: entries!,
-      contentBytes: contentBytes!,
-    });
+    const [index, absent, links, entries, contentBytes] = Array.from({ length: 5 }, () => reader.number()) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    const after = (volumes.at(-1)?.index ?? -1) < index;
+    if (!after || index >= maxVolumes || absent > 1 || links > 2)
+      throw damaged('TABLE', 'A volume of the table is not valid');
+    volumes.push({ index, absent: absent === 1, links, entries, contentBytes });
   }
-  const notes = JSON.parse(reader.bytes(maxNotesBytes).toString('utf8')) as Note[];
+  const notes = decodeNotes(reader.bytes(maxNotesBytes));
   const segments: Segment[] = [];
   for (let left = reader.number(); left > 0; left--) segments.push(decodeSegment(reader));
   if (!reader.ended) throw damaged('TABLE', 'The table has bytes after its end');
   return { codec, segments, volumes, notes };
+}
+
+/** An archive that nobody signed is decoded too: the shape is checked, not assumed. */
+function decodeNotes(bytes: Buffer): Note[] {
+  let notes: unknown;
+  try {
+    notes = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw damaged('TABLE', 'The notes of the table are not JSON');
+  }
+  const plain = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
+  const valid = (note: unknown): boolean => {
+    const { code, params } = (note ?? {}) as Partial<Note>;
+    return (
+      typeof code === 'string' && typeof params === 'object' && params !== null && Object.values(params).every(plain)
+    );
+  };
+  if (!Array.isArray(notes) || notes.length > maxNotes + 1 || !notes.every(valid)) {
+    throw damaged('TABLE', 'The notes of the table are not valid');
+  }
+  return notes as Note[];
 }
 
 function decodeSegment(reader: ByteReader): Segment {

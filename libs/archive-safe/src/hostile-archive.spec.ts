@@ -34,7 +34,7 @@ const refusedBefore: [string, SealedSegment[], string][] = [
   ['L1 symlink, then a file through it', volume(symlink('0/l', victim), entry('0/l/f', { body: 'x' })), 'PARENT'],
   ['L2 a directory again as symlink', volume(dirEntry('0/d'), symlink('0/d', victim)), 'ORDER'],
   [
-    'L3 two hops (26960, go-archive)',
+    'L3 two hops (CVE-2026-26960, go-archive)',
     volume(dirEntry('0/i'), symlink('0/i/up', '..'), symlink('0/i/up/x', '../v')),
     'PARENT',
   ],

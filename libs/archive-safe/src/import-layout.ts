@@ -57,7 +57,7 @@ function parseBounded(body: Buffer): unknown {
 /** The bare list `[{index, target, scope, source}]`, or a manifest of ours. */
 function listedVolumes(manifest: unknown): ListedVolume[] | undefined {
   const list: unknown = Array.isArray(manifest) ? manifest : (manifest as { volumes?: unknown } | null)?.volumes;
-  if (!Array.isArray(list) || list.length > maxVolumes) return undefined;
+  if (!Array.isArray(list) || list.length === 0 || list.length > maxVolumes) return undefined;
   const volumes: ListedVolume[] = [];
   for (const one of list as unknown[]) {
     if (typeof one !== 'object' || one === null) return undefined;
