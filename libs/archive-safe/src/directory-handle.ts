@@ -59,6 +59,8 @@ export class DirectoryCursor {
   #root: number;
   #names: ByteString[] = [];
   #fds: number[] = [];
+  /** Where `moveToParent` went last. */
+  #parent: ByteString | undefined;
 
   /** `root` stays the caller's to close. */
   constructor(root: number) {
@@ -75,6 +77,7 @@ export class DirectoryCursor {
 
   /** Moves to the directory `names` below the root and returns its descriptor, valid until the next move. */
   move(names: readonly ByteString[]): number {
+    this.#parent = undefined;
     let shared = 0;
     while (shared < names.length && shared < this.#names.length && names[shared] === this.#names[shared]) shared++;
     this.#dropTo(shared);
@@ -86,11 +89,23 @@ export class DirectoryCursor {
     return this.current;
   }
 
+  /** `move` for the parent of a path of an archive, whose first component is the volume's number and the root here. */
+  moveToParent(path: ByteString): number {
+    const border = path.lastIndexOf('/');
+    const parent = path.slice(0, border);
+    if (parent !== this.#parent) {
+      this.move(parent.split('/').slice(1));
+      this.#parent = parent;
+    }
+    return this.current;
+  }
+
   close(): void {
     this.#dropTo(0);
   }
 
   #dropTo(depth: number): void {
+    if (depth < this.#fds.length) this.#parent = undefined;
     while (this.#fds.length > depth) {
       closeReadOnly(this.#fds.pop() as number);
       this.#names.pop();

@@ -10,8 +10,11 @@ import { damaged, type Refusal } from './refusal.ts';
 export class EntryOrder {
   #last: ByteString[] | undefined;
   #directories: ByteString[] = [];
+  /** Of the last entry. */
+  #parent: ByteString = '';
 
   accept(entry: IndexEntry): void {
+    if (this.#isNextBesideLast(entry)) return;
     const refuse = (rule: string, message: string): Refusal =>
       damaged(rule, message, { entry: escapePath(entry.path) });
     const names = entry.path.split('/');
@@ -38,6 +41,20 @@ export class EntryOrder {
     if (entry.type === 'directory') this.#directories.push(names[names.length - 1] as ByteString);
     if (entry.type === 'hardlink') this.#checkLink(entry, names, refuse);
     this.#last = names;
+    this.#parent = names.slice(0, -1).join('/');
+  }
+
+  /** Most entries are files that follow another entry of their directory: then one comparison says all. */
+  #isNextBesideLast({ path, type }: IndexEntry): boolean {
+    const last = this.#last;
+    if (last === undefined || last.length < 2 || (type !== 'file' && type !== 'symlink')) return false;
+    const border = path.lastIndexOf('/');
+    if (border !== this.#parent.length || !path.startsWith(this.#parent)) return false;
+    const name = path.slice(border + 1);
+    if (name <= (last[last.length - 1] as string)) return false;
+    this.#directories.length = last.length - 1;
+    last[last.length - 1] = name;
+    return true;
   }
 
   #checkLink(entry: IndexEntry, names: ByteString[], refuse: (rule: string, message: string) => Refusal): void {

@@ -35,17 +35,27 @@ export const maxManifestBytes = 1 << 20;
 export const noId = 0xffffffff;
 export const manifestPath = 'manifest.json';
 
-/** Why a path may not be in an archive, or undefined where it may (rules N2). */
+const slash = 0x2f;
+const dot = 0x2e;
+
+/** Why a path may not be in an archive, or undefined where it may (rules N2). One pass: it runs for every entry, several times. */
 export function pathFault(path: ByteString): string | undefined {
-  if (path.length === 0) return 'empty path';
-  if (path.length > maxPathBytes) return 'path longer than 4096 bytes';
-  if (path.includes('\0')) return 'NUL in path';
-  const parts = path.split('/');
-  if (parts.length > maxDepth) return `more than ${maxDepth} levels`;
-  for (const part of parts) {
-    if (part === '') return 'empty component';
-    if (part === '.' || part === '..') return 'dot component';
-    if (part.length > maxComponentBytes) return 'component longer than 255 bytes';
+  const { length } = path;
+  if (length === 0) return 'empty path';
+  if (length > maxPathBytes) return 'path longer than 4096 bytes';
+  let start = 0;
+  let levels = 0;
+  for (let i = 0; i <= length; i++) {
+    const code = i === length ? slash : path.charCodeAt(i);
+    if (code === 0) return 'NUL in path';
+    if (code !== slash) continue;
+    const size = i - start;
+    if (size === 0) return 'empty component';
+    if (size > maxComponentBytes) return 'component longer than 255 bytes';
+    const dots = path.charCodeAt(start) === dot && (size === 1 || (size === 2 && path.charCodeAt(start + 1) === dot));
+    if (dots) return 'dot component';
+    if (++levels > maxDepth) return `more than ${maxDepth} levels`;
+    start = i + 1;
   }
   return undefined;
 }

@@ -17,7 +17,7 @@ export interface ExtractArchiveOptions extends Omit<ExtractVolumesOptions, 'targ
 /** The tree that `tar -x` would give: each volume below its number, and `manifest.json`. */
 export async function extractArchive(options: ExtractArchiveOptions): Promise<ExtractedVolume[]> {
   const { trust, dir, ...common } = options;
-  const { index, manifestBytes } = await readWholeIndex(options.file, trust.key, options.signal);
+  const { index, manifestBytes } = await readWholeIndex(options.file, trust.key, options.signal, 0);
   const targets = index.volumes
     .filter(({ absent }) => !absent)
     .map((volume) => ({ index: volume.index, dir: path.join(dir, `${volume.index}`) }));

@@ -1,5 +1,4 @@
 import { applyMetadata, type RestoreRules } from './apply-metadata.ts';
-import type { ArchiveReader } from './archive-reader.ts';
 import type { ByteString } from './byte-string.ts';
 import { DirectoryCursor, openDirectoryAt, reopenDirectory, closeReadOnly } from './directory-handle.ts';
 import type { IndexEntry } from './entry.ts';
@@ -37,16 +36,14 @@ export class VolumeFinish {
     this.#rules = rules;
   }
 
-  run(reader: ArchiveReader, volume: number): FinishedVolume {
+  /** `entries`: what of the volume is no file, its root included, in archive order. */
+  run(entries: Iterable<IndexEntry>): FinishedVolume {
     try {
-      for (const [i, segment] of reader.table.segments.entries()) {
-        if (segment.volume !== volume) continue;
-        for (const entry of reader.index(i)) {
-          try {
-            this.#visit(entry);
-          } catch (error) {
-            throw located(error, entry.path);
-          }
+      for (const entry of entries) {
+        try {
+          this.#visit(entry);
+        } catch (error) {
+          throw located(error, entry.path);
         }
       }
       this.#leave(0);

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { ArchiveReader } from './archive-reader.ts';
 import { at, DirectoryCursor } from './directory-handle.ts';
+import type { IndexEntry } from './entry.ts';
 import { EntryOrder } from './entry-order.ts';
 import { damaged, located, Refusal } from './refusal.ts';
 
@@ -15,11 +16,53 @@ export interface VolumeTotals {
   contentBytes: number;
 }
 
+const maxKept = 20_000;
+
+/**
+ * The directories and links of the wanted volumes, so that the index is not read again for each of them; too many of them are
+ * not kept, and then it is.
+ */
+export class KeptEntries {
+  #entries: IndexEntry[] = [];
+  #all = true;
+
+  add(entry: IndexEntry): void {
+    if (entry.type === 'file' || !this.#all) return;
+    if (this.#entries.length < maxKept) this.#entries.push(entry);
+    else {
+      this.#all = false;
+      this.#entries = [];
+    }
+  }
+
+  /** In archive order. */
+  *of(reader: ArchiveReader, volume: number): Generator<IndexEntry, void, void> {
+    if (this.#all) {
+      for (const entry of this.#entries) {
+        if (entry.path === `${volume}` || entry.path.startsWith(`${volume}/`)) yield entry;
+      }
+    } else yield* noFiles(reader, volume);
+  }
+}
+
+/** What of a volume is no file, in archive order, one index block in memory at a time. */
+export function* noFiles(reader: ArchiveReader, volume: number): Generator<IndexEntry, void, void> {
+  for (const [i, segment] of reader.table.segments.entries()) {
+    if (segment.volume !== volume) continue;
+    for (const entry of reader.index(i)) if (entry.type !== 'file') yield entry;
+  }
+}
+
 /**
  * Reads the whole index before the first byte is written: order, parents, volumes against the table, and the budget of
  * `wanted` volumes. Memory is one index block at any number of entries.
  */
-export function checkIndex(reader: ArchiveReader, wanted: ReadonlySet<number>, budget: Budget): VolumeTotals[] {
+export function checkIndex(
+  reader: ArchiveReader,
+  wanted: ReadonlySet<number>,
+  budget: Budget,
+  kept?: KeptEntries,
+): VolumeTotals[] {
   const order = new EntryOrder();
   const totals = new Map<number, VolumeTotals>();
   const { segments, volumes } = reader.table;
@@ -41,6 +84,7 @@ export function checkIndex(reader: ArchiveReader, wanted: ReadonlySet<number>, b
       total.entries++;
       total.contentBytes += entry.size;
       totals.set(segment.volume, total);
+      if (wanted.has(segment.volume)) kept?.add(entry);
     }
     checkBudget(totals, wanted, budget);
   }
@@ -79,16 +123,14 @@ function checkBudget(totals: Map<number, VolumeTotals>, wanted: ReadonlySet<numb
 
 /** Creates all directories of the wanted volumes, mode 0700, so that files can be written in any order. */
 export function makeDirectories(
-  reader: ArchiveReader,
+  entriesOf: (volume: number) => Iterable<IndexEntry>,
   roots: ReadonlyMap<number, number>,
   space: { entry(): void },
 ): void {
-  for (const [i, segment] of reader.table.segments.entries()) {
-    const root = segment.volume === null ? undefined : roots.get(segment.volume);
-    if (root === undefined) continue;
+  for (const [volume, root] of roots) {
     const cursor = new DirectoryCursor(root);
     try {
-      for (const entry of reader.index(i)) {
+      for (const entry of entriesOf(volume)) {
         if (entry.type !== 'directory') continue;
         const names = entry.path.split('/').slice(1);
         const name = names.pop();

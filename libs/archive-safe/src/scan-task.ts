@@ -203,7 +203,7 @@ export class Scan {
   }
 }
 
-export function changedSince(
+function changedSince(
   seen: { inode: bigint; changed: bigint; size: number },
   now: { ino: bigint; ctimeNs: bigint; size: bigint },
 ): boolean {

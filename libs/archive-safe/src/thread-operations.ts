@@ -4,8 +4,15 @@ import type { RestoreRules } from './apply-metadata.ts';
 import { ArchiveReader, readTable } from './archive-reader.ts';
 import type { CompressionSettings } from './codec.ts';
 import type { IndexEntry } from './entry.ts';
-import { IndexSearch, readContentPart, type ContentPlace, type FolderSlice } from './index-search.ts';
-import { extractSegment, readSegment } from './extract-task.ts';
+import {
+  IndexSearch,
+  readContentPart,
+  type ContentPlace,
+  type FolderSlice,
+  type FoundContent,
+} from './index-search.ts';
+import { extractSegment } from './extract-task.ts';
+import { readSegment } from './read-segment.ts';
 import { checkForeignIndex } from './foreign-index.ts';
 import { listImport, readImport } from './import-reading.ts';
 import type { ImportRules, ImportTotals } from './import-sink.ts';
@@ -16,7 +23,7 @@ import { measureTask } from './measure-task.ts';
 import { NoteList, type Note } from './note.ts';
 import { ProgressCounter } from './progress-meter.ts';
 import { Packer } from './pack-task.ts';
-import { checkIndex, makeDirectories, type Budget } from './prepare-task.ts';
+import { checkIndex, KeptEntries, makeDirectories, noFiles, type Budget, type VolumeTotals } from './prepare-task.ts';
 import { removeTreeTask, type TreeIdentity } from './remove-task.ts';
 import { Scan, type PackJob, type ScanVolume } from './scan-task.ts';
 import { SpaceWatch, type SpaceRule } from './space-watch.ts';
@@ -29,6 +36,7 @@ interface ThreadState {
   scan?: Scan;
   packer?: Packer;
   reader?: ArchiveReader;
+  kept?: KeptEntries;
   search?: IndexSearch;
   roots?: Map<number, number>;
   space?: SpaceWatch;
@@ -41,12 +49,20 @@ function need<T>(value: T | undefined): T {
   return value;
 }
 
+/** A hash is a view into its whole index block, and all of that would be copied on the way to another thread. */
+function detached(entry: IndexEntry): IndexEntry {
+  return entry.sha256 === undefined ? entry : { ...entry, sha256: Buffer.from(Uint8Array.from(entry.sha256).buffer) };
+}
+
 /**
  * What a thread can be asked to do. Synchronous but for the reading of foreign archives: a thread does one thing at a time, and
  * file calls are fastest so.
  */
 export function createOperations() {
   const state: ThreadState = {};
+  /** The thread that checked the index need not read it again. */
+  const entriesOf = (volume: number): Iterable<IndexEntry> =>
+    state.kept?.of(need(state.reader), volume) ?? noFiles(need(state.reader), volume);
   const search = (): IndexSearch => (state.search ??= new IndexSearch(need(state.reader)));
   return {
     /** Gives back what calls of this thread hold; a thread that ends gives back all it holds by itself. */
@@ -78,9 +94,12 @@ export function createOperations() {
       state.space = new SpaceWatch([...state.roots.values()], rule, sharers, state.progress);
       state.space.check();
     },
-    checkIndex: (wanted: number[], budget: Budget) => checkIndex(need(state.reader), new Set(wanted), budget),
+    checkIndex(wanted: number[], budget: Budget): VolumeTotals[] {
+      state.kept = new KeptEntries();
+      return checkIndex(need(state.reader), new Set(wanted), budget, state.kept);
+    },
     makeDirectories(): void {
-      makeDirectories(need(state.reader), need(state.roots), need(state.space));
+      makeDirectories(entriesOf, need(state.roots), need(state.space));
     },
     extract(segments: number[], trust: RestoreTrust): { files: number; notes: Note[] } {
       const reader = need(state.reader);
@@ -95,7 +114,7 @@ export function createOperations() {
     finishVolume(volume: number, trust: RestoreTrust): FinishedVolume & { notes: Note[] } {
       const notes = new NoteList();
       const root = need(need(state.roots).get(volume));
-      const counts = new VolumeFinish(root, need(state.space), { ...trust, notes }).run(need(state.reader), volume);
+      const counts = new VolumeFinish(root, need(state.space), { ...trust, notes }).run(entriesOf(volume));
       return { ...counts, notes: notes.list() };
     },
     /** Hashes the packed bytes of segments; with `content` also inflates, parses and hashes what they hold. */
@@ -131,11 +150,15 @@ export function createOperations() {
       return Buffer.concat(chunks);
     },
     findEntry: (volume: number, names: string[]): IndexEntry | null => search().find(volume, names)?.entry ?? null,
-    listFolder: (volume: number, names: string[], after: string | undefined, limit: number): FolderSlice | null =>
-      search().children(volume, names, after, limit) ?? null,
-    findContent(volume: number, names: string[]) {
+    listFolder(volume: number, names: string[], after: string | undefined, limit: number): FolderSlice | null {
+      const slice = search().children(volume, names, after, limit);
+      if (slice === undefined) return null;
+      return { ...slice, folder: detached(slice.folder), entries: slice.entries.map(detached) };
+    },
+    findContent(volume: number, names: string[]): FoundContent | null {
       const found = search().content(volume, names);
-      return found === undefined ? null : found;
+      if (found === undefined) return null;
+      return { ...found, entry: detached(found.entry), sha256: Uint8Array.from(found.sha256) };
     },
     contentPart: (place: ContentPlace, from: number, to: number): Uint8Array =>
       readContentPart(need(state.reader), place, from, to),

@@ -1,3 +1,4 @@
+import type { ByteString } from './byte-string.ts';
 import { damaged } from './refusal.ts';
 
 /** Unsigned little-endian base-128 numbers up to 2^53-1, in their shortest form only. */
@@ -33,6 +34,13 @@ export class ByteWriter {
   bytes(bytes: Uint8Array): void {
     this.number(bytes.length);
     this.raw(bytes);
+  }
+
+  /** A byte string with its length before it. */
+  text(text: ByteString): void {
+    this.number(text.length);
+    this.#room(text.length);
+    this.#length += this.#buffer.write(text, this.#length, 'latin1');
   }
 
   /** A copy of what was written. */
@@ -75,6 +83,17 @@ export class ByteReader {
     const part = this.#buffer.subarray(this.#at, end);
     this.#at = end;
     return part;
+  }
+
+  /** A byte string with its length before it. */
+  text(limit: number): ByteString {
+    const length = this.number();
+    const end = this.#at + length;
+    if (length > limit) throw damaged('INDEX', 'A field of the index is too long');
+    if (end > this.#buffer.length) throw damaged('INDEX', 'The index ends too early');
+    const text = this.#buffer.toString('latin1', this.#at, end);
+    this.#at = end;
+    return text;
   }
 
   bytes(limit: number): Buffer {

@@ -12,7 +12,7 @@ import { checkTar, extractTar, listTar } from '../extract-tar.ts';
 import { loadOrCreateKey } from '../installation-key.ts';
 import type { Note } from '../note.ts';
 import { isOwnArchive } from '../open-archive.ts';
-import { readIndex, readTarEntries, type ArchiveEntry } from '../read-index.ts';
+import { readTarEntries, type ArchiveEntry } from '../read-index.ts';
 import { damaged, Refusal } from '../refusal.ts';
 import { LimitedSignal } from '../time-limits.ts';
 import { removeTree } from '../trees.ts';
@@ -193,10 +193,8 @@ async function extract(command: Running<'extract'>): Promise<void> {
     ...(maxBytes !== undefined && { maxBytes }),
     ...(maxEntries !== undefined && { maxEntries }),
   };
-  // The archive comes before the directory: what is no archive does not even make it.
   const key = taken === undefined ? await keyOf(command) : null;
-  if (key !== null) await readIndex(file, { key, signal });
-  else await stat(file);
+  await stat(file);
   await intoEmptyDirectory(dir, async () => {
     if (taken !== undefined && !(await isForeign(command))) {
       const { totals, notes } = await extractTar({ ...common, links: taken.links });
