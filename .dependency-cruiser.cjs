@@ -70,6 +70,17 @@ module.exports = {
       to: { path: '^(apps/|plugins/|libs/workflows/)' },
     },
     {
+      name: 'volsnap-effects-through-ports',
+      comment:
+        'Every effect of the restore transaction goes through FsPort: what bypasses it is never crashed, killed or failed by the proofs.',
+      severity: 'error',
+      from: {
+        path: '^libs/volsnap/src/',
+        pathNot: '^libs/volsnap/src/(testing/|ports/node-fs-port\\.ts|identity/file-system-names\\.ts)|\\.spec\\.ts$',
+      },
+      to: { path: '^(node:)?(fs|child_process)(/promises)?$', dependencyTypes: ['core'] },
+    },
+    {
       name: 'plugins-stay-outside',
       comment:
         'Plugins import plugin-api and below, never an engine, an app or another plugin: only so can a stranger write one.',

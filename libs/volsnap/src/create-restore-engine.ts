@@ -47,10 +47,13 @@ export interface RestoreEngineOptions {
 }
 
 export function createRestoreEngine(options: RestoreEngineOptions): RestoreEngine {
+  return engineOver(partsOf(options), options.mutex ?? new WorkloadMutex());
+}
+
+/** What the steps work with, made of what a host has. */
+export function partsOf(options: RestoreEngineOptions): EngineParts {
   const { dataDir, installation, fs, docker, registry, scopeContext, clock, log } = options;
-  const journals = new JournalStore({ fs, dataDir, clock });
-  const mutex = options.mutex ?? new WorkloadMutex();
-  const parts: EngineParts = {
+  return {
     installation,
     dataDir,
     snapshotsFolder: path.join(dataDir, 'snapshots'),
@@ -58,7 +61,7 @@ export function createRestoreEngine(options: RestoreEngineOptions): RestoreEngin
     docker,
     registry,
     scopeContext,
-    journals,
+    journals: new JournalStore({ fs, dataDir, clock }),
     clock,
     log,
     archive: options.archive ?? archiveSafePort(options.key),
@@ -67,6 +70,11 @@ export function createRestoreEngine(options: RestoreEngineOptions): RestoreEngin
     reserve: options.reserve ?? DEFAULT_RESERVE,
     heldInMemory: new Map(),
   };
+}
+
+/** The engine over its parts, one attempt at a time per workload. */
+export function engineOver(parts: EngineParts, mutex: WorkloadMutex): RestoreEngine {
+  const { dataDir, journals } = parts;
   const never = new AbortController().signal;
   const alone = <T>(
     { workloadId }: { readonly workloadId: string },

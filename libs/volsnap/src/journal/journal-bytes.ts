@@ -34,8 +34,8 @@ export function scanJournal(bytes: Buffer): ScannedJournal {
     end = found.end;
   }
   const rest = bytes.subarray(end);
-  const corrupt = holdsRecord(rest, 1);
-  return { records, end, torn: rest.some((byte) => byte !== 0), corruptAt: corrupt ? end : null };
+  const torn = !isZero(rest);
+  return { records, end, torn, corruptAt: torn && holdsRecord(rest, 1) ? end : null };
 }
 
 function recordAt(bytes: Buffer, offset: number): { record: StoredRecord; end: number } | null {
@@ -68,6 +68,17 @@ function holdsRecord(bytes: Buffer, from: number): boolean {
   }
   return false;
 }
+
+/** Most of a journal is blocks written ahead, and it is read before every step. */
+function isZero(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const part = bytes.subarray(at, at + ZEROS.length);
+    if (part.compare(ZEROS, 0, part.length) !== 0) return false;
+  }
+  return true;
+}
+
+const ZEROS = Buffer.alloc(JOURNAL_BLOCK);
 
 function checksum(bytes: Buffer): string {
   return crc32(bytes).toString(16).padStart(8, '0');
