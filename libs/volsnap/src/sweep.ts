@@ -73,9 +73,10 @@ async function sweepOne(
       report.swappedBack.push(tx.txId);
       return;
     case 'DONE':
-      if ((await collectDone(parts, tx, signal)).length === 0) report.collected.push(tx.txId);
+      if ((await collectDone(parts, tx, 'leave', signal)).closed) report.collected.push(tx.txId);
       return;
     case 'CLOSED':
+      await parts.journals.trust(tx);
       await parts.journals.retireClosed(tx);
       report.collected.push(tx.txId);
       return;

@@ -83,6 +83,20 @@ export class SimulatedDocker implements DockerPort {
       .flatMap(({ id, bound }) => bound.map((mount) => ({ id, ...mount })));
   }
 
+  all(): {
+    readonly name: string;
+    readonly running: boolean;
+    readonly restartPolicy: RestartPolicy;
+    readonly labels: Readonly<Record<string, string>>;
+  }[] {
+    return this.#containers.map(({ name, state, restartPolicy, spec }) => ({
+      name,
+      restartPolicy,
+      running: isUp(state),
+      labels: spec.labels,
+    }));
+  }
+
   /** Equal for daemons that nothing can tell apart. */
   key(): string {
     return JSON.stringify(

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import type { Clock } from '../environment.ts';
 import { overlaps } from '../identity/mount-table.ts';
+import { unlinkIfThere } from '../ports/durable-file.ts';
 import { naming } from '../ports/fs-error.ts';
 import type { FsPort } from '../ports/fs-port.ts';
 import type { FrozenPlan } from '../restore-engine.ts';
@@ -219,6 +220,8 @@ export class JournalStore {
   async #retire(name: string): Promise<void> {
     const file = path.join(this.folder, name);
     await naming('rename', file, () => this.#fs.rename(file, path.join(this.closedFolder, name)));
+    // A power cut between the two folders may leave the file in both, and then the rename does nothing.
+    await unlinkIfThere(this.#fs, file);
     for (const folder of [this.closedFolder, this.folder])
       await naming('fsync', folder, () => this.#fs.syncDirectory(folder));
   }

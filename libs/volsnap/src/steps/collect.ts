@@ -3,14 +3,28 @@ import type { RestartPolicy } from '@tiny-forge/docker';
 import type { EngineParts } from '../engine-parts.ts';
 import type { Transaction } from '../journal/transaction.ts';
 import { discardTree } from '../swap/discard-tree.ts';
+import { closeJournal } from './close-journal.ts';
 import { discardAttempts } from './discard-attempts.ts';
 import { releaseImage } from './holder.ts';
+import { isUp } from './stop.ts';
+
+export interface Collected {
+  readonly warnings: readonly Note[];
+  readonly closed: boolean;
+}
 
 /**
- * What is left after DONE: policies back, old trees away, holder away, journal closed. Nothing here can fail the restore: each failure is a warning
- * and leaves the journal open for the next sweep.
+ * What is left after DONE: policies back, the new app up, old trees away, holder away, journal closed. Nothing here can fail the restore: each
+ * failure is a warning and leaves the journal open for the next sweep, but a failing start, which must not hold the next restore back.
+ * @param down what to do with a new container that does not run: a power cut before its policy was back leaves it down for ever. The sweep starts
+ * nothing: it leaves the journal open for whoever may.
  */
-export async function collectDone(parts: EngineParts, tx: Transaction, signal: AbortSignal): Promise<Note[]> {
+export async function collectDone(
+  parts: EngineParts,
+  tx: Transaction,
+  down: 'start' | 'leave',
+  signal: AbortSignal,
+): Promise<Collected> {
   const warnings: Note[] = [];
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -22,6 +36,9 @@ export async function collectDone(parts: EngineParts, tx: Transaction, signal: A
       parts.log.warn({ tx: tx.txId, operation: tx.operationId, code, params }, 'left for the next sweep');
     }
   };
+  // Before anything is deleted: a DONE that another process wrote may be in memory only, and a power cut would make it SWAPPED again.
+  await attempt(() => parts.journals.trust(tx));
+  if (warnings.length > 0) return { warnings, closed: false };
   await attempt(() => policiesBack(parts, tx, signal));
   for (const volume of tx.commit?.volumes ?? []) {
     const { old } = volume;
@@ -42,8 +59,27 @@ export async function collectDone(parts: EngineParts, tx: Transaction, signal: A
   }
   await attempt(() => discardAttempts(parts, tx, signal));
   await attempt(() => releaseImage(parts, tx, signal));
-  if (warnings.length === 0) await attempt(() => parts.journals.close(tx));
-  return warnings;
+  if (warnings.length > 0) return { warnings, closed: false };
+  let waits = false;
+  await attempt(async () => {
+    for (const id of await downInstances(parts, tx, signal)) {
+      if (down === 'start') await parts.docker.startContainer(id, signal);
+      else waits = true;
+    }
+  });
+  if (waits) return { warnings, closed: false };
+  const before = warnings.length;
+  await attempt(() => closeJournal(parts, tx));
+  return { warnings, closed: warnings.length === before };
+}
+
+async function downInstances(parts: EngineParts, tx: Transaction, signal: AbortSignal): Promise<string[]> {
+  const down: string[] = [];
+  for (const id of tx.done?.instances ?? []) {
+    const instance = await parts.docker.inspectContainer(id, signal);
+    if (instance && !isUp(instance)) down.push(id);
+  }
+  return down;
 }
 
 /** New instances get the policy every instance has; where the app stays stopped the old ones get theirs back. */

@@ -42,7 +42,7 @@ export async function extract(
 async function begin(parts: EngineParts, plan: FrozenPlan, signal: AbortSignal): Promise<Transaction> {
   for (const other of await parts.journals.list())
     if (other.kind === 'transaction' && other.tx.workloadId === plan.workloadId && other.tx.state === 'DONE')
-      await collectDone(parts, other.tx, signal);
+      await collectDone(parts, other.tx, 'start', signal);
   const missing = new Set<string>();
   for (const target of plan.targets)
     if (!target.absentInSnapshot)

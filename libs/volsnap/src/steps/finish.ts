@@ -21,5 +21,6 @@ export async function finish(
     await assertNobodyUses(parts, paths, instances, context.signal);
     tx = await parts.journals.append(tx, { type: 'DONE', instances });
   }
-  return { warnings: await collectDone(parts, tx, context.signal) };
+  const { warnings } = await collectDone(parts, tx, 'start', context.signal);
+  return { warnings };
 }

@@ -1,13 +1,12 @@
-import path from 'node:path';
 import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
 import type { RestartPolicy } from '@tiny-forge/docker';
 import { rollbackTransaction, transactionOf, type EngineParts } from '../engine-parts.ts';
 import type { Transaction } from '../journal/transaction.ts';
 import { instanceLabels, operationLabels } from '../plan/directory-users.ts';
-import { naming } from '../ports/fs-error.ts';
 import type { FrozenPlan, RedeployRecorded } from '../restore-engine.ts';
 import { removeEmpty } from '../swap/discard-tree.ts';
 import { swapBack as renameBack } from '../swap/swap-volumes.ts';
+import { closeJournal } from './close-journal.ts';
 import { discardAttempts, removeUnrecorded } from './discard-attempts.ts';
 import { releaseImage } from './holder.ts';
 import { assertNobodyUses } from './quiet.ts';
@@ -17,13 +16,15 @@ export type AppAfterUndo = 'running' | 'stopped' | 'unhealthy' | 'absent';
 
 export async function removeNew(parts: EngineParts, plan: FrozenPlan, signal: AbortSignal): Promise<void> {
   const tx = await rollbackTransaction(parts, plan, 'removeNew');
+  // What runs under this operation's label now is what `resume` brought back.
+  if (tx?.state === 'CLOSED') return;
   const { docker } = parts;
   const own = operationLabels(parts.installation, plan.workloadId, plan.operationId);
   for (const container of await docker.listContainers(own, signal)) {
     if (isUp(container)) await docker.stopContainer(container.id, plan.stopTimeoutSeconds, signal);
     await docker.removeContainer(container.id, { force: true }, signal);
   }
-  if (!tx?.commit || tx.state === 'ROLLED_BACK' || tx.state === 'CLOSED') return;
+  if (!tx?.commit || tx.state === 'ROLLED_BACK') return;
   // What somebody started meanwhile runs on data that is about to move.
   for (const container of await docker.listContainers(instanceLabels(parts.installation, plan.workloadId), signal))
     if (isUp(container)) await docker.stopContainer(container.id, plan.stopTimeoutSeconds, signal);
@@ -106,11 +107,8 @@ export async function dropStaging(parts: EngineParts, plan: FrozenPlan, signal: 
       });
     await discardAttempts(parts, tx, signal);
     await removeUnrecorded(parts, tx);
-    for (const parent of tx.begin.missingParents.toReversed()) {
-      if ((await parts.fs.stat(parent)) === null || !(await removeEmpty(parts.fs, parent))) continue;
-      const above = path.dirname(parent);
-      await naming('fsync', above, () => parts.fs.syncDirectory(above));
-    }
+    for (const parent of tx.begin.missingParents.toReversed())
+      if ((await parts.fs.stat(parent)) !== null) await removeEmpty(parts.fs, parent);
   }
   await releaseImage(parts, plan, signal);
 }
@@ -124,5 +122,5 @@ export async function close(parts: EngineParts, plan: FrozenPlan, signal: AbortS
   if (tx.quiescing && tx.state !== 'ROLLED_BACK' && tx.state !== 'CLOSED')
     throw new ForgeError({ code: 'TX_STATE', params: { step: 'close', needs: 'ROLLED_BACK', found: tx.state } });
   if (tx.state === 'CLOSED') await parts.journals.retireClosed(tx);
-  else await parts.journals.close(tx);
+  else await closeJournal(parts, tx);
 }

@@ -60,10 +60,11 @@ async function putLive(fs: FsPort, volume: SwapVolume, move: Move): Promise<void
   if (seen === move.other) {
     if (move.aside === null || (await fs.stat(move.aside)) !== null) throw changed(move.aside ?? livePath);
     await naming('rename', livePath, () => fs.rename(livePath, move.aside as string));
-    // Without this a file system that orders renames freely could keep the second one and lose the first: the old tree would have no name.
-    await syncDirectories(fs, [parent]);
   }
   if (source === null) return;
+  // Without this a file system that orders renames freely could keep the second one and lose the first: the old tree would have no name. Also
+  // where the first one was done by a process that died before its own fsync.
+  await syncDirectories(fs, [parent]);
   await naming('rename', source, () => fs.rename(source, livePath));
 }
 

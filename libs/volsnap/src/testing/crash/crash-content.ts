@@ -1,4 +1,9 @@
-import type { PersistenceModel } from './crash-disk.ts';
+/**
+ * What a crash may take. `ordered`: changes of names persist as a prefix of their order, as journalling file systems do. `weak`: any subset of them
+ * per directory, and a rename between directories may keep either half: weaker than any file system we know (ALICE, OSDI 2014: test against that).
+ * In both, file content that was not synced may be missing, torn or zero.
+ */
+export type PersistenceModel = 'ordered' | 'weak';
 
 /** A change of a file's content that is not on disk yet. */
 export type FileWrite = { readonly offset: number; readonly bytes: Buffer } | { readonly truncatedTo: number };

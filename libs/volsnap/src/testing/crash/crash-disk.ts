@@ -1,11 +1,4 @@
-import { applied, contentOutcomes, type FileWrite } from './crash-content.ts';
-
-/**
- * What a crash may take. `ordered`: changes of names persist as a prefix of their order, as journalling file systems do. `weak`: any subset of them
- * per directory, and a rename between directories may keep either half: weaker than any file system we know (ALICE, OSDI 2014: test against that).
- * In both, file content that was not synced may be missing, torn or zero.
- */
-export type PersistenceModel = 'ordered' | 'weak';
+import { applied, contentOutcomes, type FileWrite, type PersistenceModel } from './crash-content.ts';
 
 export interface Inode {
   /** Never used twice, where `ino` is, as on ext4. */

@@ -1,5 +1,5 @@
-import { CrashDisk, type Inode, type PersistenceModel } from './crash-disk.ts';
-import { applied } from './crash-content.ts';
+import { applied, type PersistenceModel } from './crash-content.ts';
+import { CrashDisk, type Inode } from './crash-disk.ts';
 import type { FileStat, FsPort } from '../../ports/fs-port.ts';
 
 interface Place {
@@ -51,6 +51,15 @@ export class CrashFs implements FsPort {
   loseContentOf(fd: number): void {
     const { disk, inode } = this.#open(fd);
     disk.loseContent(inode.node);
+  }
+
+  /** Without a call of the port: for tests that look while an engine runs. */
+  look(path: string): { readonly disk: CrashDisk; readonly inode: Inode } | null {
+    try {
+      return this.#slot('look', path).found;
+    } catch {
+      return null;
+    }
   }
 
   stat = (path: string): Promise<FileStat | null> =>

@@ -1,0 +1,258 @@
+import { LABELS } from '@tiny-forge/contracts/domain';
+import { SimulatedDocker, type SimulatedHost } from '@tiny-forge/docker/testing';
+import { identityKey, standingAt } from '../../identity/tree-identity.ts';
+import { txIdOf } from '../../journal/journal-name.ts';
+import type { MountUsers } from '../../plan/directory-users.ts';
+import type { FrozenPlan, RestoreTarget } from '../../restore-engine.ts';
+import { writeWhole } from '../json-archive-port.ts';
+import type { PersistenceModel } from './crash-content.ts';
+import { CrashFs } from './crash-fs.ts';
+import { diskKey } from './disk-key.ts';
+
+/** What a simulated restore is about. */
+export interface WorldShape {
+  readonly model: PersistenceModel;
+  readonly volumes: readonly {
+    /** File system that holds it; the data folder is on `a`. */
+    readonly disk: 'a' | 'b';
+    readonly live: 'present' | 'absent';
+    readonly captured: 'present' | 'absent';
+  }[];
+  readonly app: 'running' | 'stopped' | 'absent';
+}
+
+export type Generation = 'before' | 'captured' | 'absent' | 'empty' | 'broken';
+
+export const DATA = '/a/data';
+export const INSTALLATION = 'simulated';
+export const IMAGE = `sha256:${'1'.repeat(64)}`;
+export const WORKLOAD = '22222222-2222-4222-8222-222222222222';
+export const OPERATION = '11111111-1111-4111-8111-111111111111';
+export const ARCHIVE = '/a/archive.json';
+export const TX = txIdOf(OPERATION);
+
+const filesOf = (generation: string, volume: number): Record<string, string> => ({
+  token: `${generation} ${volume}`,
+  'sub/token': `${generation} ${volume} below`,
+});
+const parentOf = (disk: string): string => `/${disk}/volumes`;
+export const livePath = (shape: WorldShape, index: number): string =>
+  `${parentOf(shape.volumes[index]?.disk ?? 'a')}/v${index}`;
+
+/** Labels of an instance; `operation`: made by that operation. */
+export const instanceLabels = (operation?: string): Record<string, string> => ({
+  [LABELS.installation]: INSTALLATION,
+  [LABELS.workload]: WORKLOAD,
+  [LABELS.role]: 'instance',
+  ...(operation !== undefined && { [LABELS.operation]: operation }),
+});
+
+/** One machine at one moment: its disks, its containers, and what must be true of them. */
+export class CrashWorld {
+  readonly shape: WorldShape;
+  readonly fs: CrashFs;
+  readonly docker: SimulatedDocker;
+  /** What was wrong so far: broken invariants, each as a sentence. */
+  readonly violations: string[] = [];
+
+  private constructor(shape: WorldShape, fs: CrashFs, docker: (host: SimulatedHost) => SimulatedDocker) {
+    this.shape = shape;
+    this.fs = fs;
+    this.docker = docker({ treeAt: (path) => this.treeAt(path), onStart: () => this.checkRunning('a start') });
+  }
+
+  static async build(shape: WorldShape): Promise<{ readonly world: CrashWorld; readonly plan: FrozenPlan }> {
+    const fs = CrashFs.withDisks([...new Set(['a', ...shape.volumes.map(({ disk }) => disk)])], shape.model);
+    const world = new CrashWorld(shape, fs, (host) => new SimulatedDocker(host, [IMAGE]));
+    await fs.mkdir(DATA, 0o700);
+    await fs.mkdir(`${DATA}/journal`, 0o700);
+    await fs.mkdir(`${DATA}/journal/closed`, 0o700);
+    for (const disk of fs.disks.keys()) {
+      await fs.mkdir(parentOf(disk), 0o755);
+      await makeTree(fs, `${parentOf(disk)}/neighbour`, { file: 'not ours' });
+      await makeTree(fs, `${parentOf(disk)}/.trash-of-somebody`, { file: 'not ours' });
+    }
+    const targets: RestoreTarget[] = [];
+    for (const [index, volume] of shape.volumes.entries()) {
+      const hostPath = livePath(shape, index);
+      if (volume.live === 'present') await makeTree(fs, hostPath, filesOf('before', index));
+      const standing = await standingAt(fs, hostPath);
+      targets.push({
+        index,
+        target: `/v${index}`,
+        scope: 'simulated',
+        source: `v${index}`,
+        hostPath,
+        parent: parentOf(volume.disk),
+        base: parentOf(volume.disk),
+        live: standing.kind === 'tree' ? standing.identity : null,
+        absentInSnapshot: volume.captured === 'absent',
+      });
+    }
+    const volumes = shape.volumes.map(({ captured }, index) => ({
+      index,
+      files: captured === 'absent' ? null : filesOf('captured', index),
+    }));
+    await writeWhole(fs, ARCHIVE, Buffer.from(JSON.stringify({ manifest: { volumes: [] }, volumes })));
+    fs.settle();
+    if (shape.app !== 'absent') {
+      const id = await world.makeInstance('app', 'always');
+      if (shape.app === 'running') await world.docker.startContainer(id);
+    }
+    return { world, plan: planOf(targets) };
+  }
+
+  makeInstance = async (name: string, restartPolicy: 'always' | 'no', operation?: string): Promise<string> => {
+    const { id } = await this.docker.createContainer({
+      name,
+      image: IMAGE,
+      env: {},
+      command: null,
+      labels: instanceLabels(operation),
+      mounts: this.shape.volumes.map((_, index) => ({
+        source: livePath(this.shape, index),
+        target: `/v${index}`,
+        readOnly: false,
+      })),
+      ports: [],
+      restartPolicy,
+      stopTimeoutSeconds: 1,
+    });
+    return id;
+  };
+
+  /** The machine after a crash: `disks` are what is left, containers what the daemon makes of them. */
+  crashed(fs: CrashFs, how: 'kill' | 'power-cut'): CrashWorld {
+    const next = new CrashWorld(this.shape, fs, (host) => this.docker.cloneOn(host));
+    if (how === 'power-cut') next.docker.powerCut();
+    return next;
+  }
+
+  /** Equal for machines that nothing can tell apart. */
+  key(): string {
+    return [...this.fs.disks.values()].map(diskKey).concat(this.docker.key()).join('\n\n');
+  }
+
+  generations(): Generation[] {
+    return this.shape.volumes.map((_, index) => this.#generation(index));
+  }
+
+  /** `old`: as before the restore; `new`: as captured; with absent directories counted as what they should be. */
+  side(): 'old' | 'new' | 'mixed' {
+    const { volumes } = this.shape;
+    const now = this.generations();
+    // A deploy makes the missing directory of a volume.
+    const isNone = (generation: Generation | undefined): boolean => generation === 'absent' || generation === 'empty';
+    const is = (side: 'live' | 'captured', word: Generation): boolean =>
+      volumes.every((volume, index) => (volume[side] === 'absent' ? isNone(now[index]) : now[index] === word));
+    return is('live', 'before') ? 'old' : is('captured', 'captured') ? 'new' : 'mixed';
+  }
+
+  /** I4 and I5: while a container of the workload runs, all volumes are of one side, and are the trees it has mounted. */
+  checkRunning(when: string): void {
+    const mounted = this.docker.mounted();
+    if (mounted.length === 0) return;
+    if (this.side() === 'mixed')
+      this.violations.push(`I5: the app runs on ${this.generations().join(', ')} at ${when}`);
+    for (const { source, tree } of mounted)
+      if (this.treeAt(source) !== tree) this.violations.push(`I5: ${source} moved below a running app at ${when}`);
+  }
+
+  /** Instances of the workload, and names of whatever else of ours there is. */
+  containers() {
+    const all = this.docker.all();
+    const isInstance = (one: (typeof all)[number]): boolean => one.labels[LABELS.role] === 'instance';
+    return { instances: all.filter(isInstance), others: all.filter((one) => !isInstance(one)).map(({ name }) => name) };
+  }
+
+  /** Everything that a restore left behind or that it must not have touched. */
+  leftovers(): string[] {
+    const found: string[] = [];
+    for (const disk of this.fs.disks.keys()) {
+      const expected = new Set(['neighbour', '.trash-of-somebody']);
+      const live = this.shape.volumes.flatMap((volume, index) => (volume.disk === disk ? [`v${index}`] : []));
+      for (const name of this.#names(parentOf(disk)))
+        if (!expected.delete(name) && !live.includes(name)) found.push(`${parentOf(disk)}/${name}`);
+      for (const name of expected) found.push(`${parentOf(disk)}/${name} is gone`);
+      for (const name of ['neighbour', '.trash-of-somebody'])
+        if (this.#read(`${parentOf(disk)}/${name}/file`) !== 'not ours')
+          found.push(`${parentOf(disk)}/${name} was touched`);
+    }
+    for (const name of this.#names(`${DATA}/journal`))
+      if (name !== 'closed' && name !== 'probes') found.push(`${DATA}/journal/${name}`);
+    for (const name of this.#names(`${DATA}/journal/probes`)) found.push(`${DATA}/journal/probes/${name}`);
+    return found;
+  }
+
+  treeAt(path: string): string | null {
+    const found = this.fs.look(path);
+    if (found?.inode.kind !== 'directory') return null;
+    const { disk, inode } = found;
+    return identityKey({
+      fileSystem: `uuid:${disk.id}`,
+      inode: `${inode.ino}`,
+      birthTimeNs: `${inode.birth}000000`,
+    });
+  }
+
+  /** What the kernel would tell of running containers. */
+  mountUsers: MountUsers = (trees) =>
+    Promise.resolve(
+      this.docker.mounted().flatMap((mount) =>
+        trees
+          .filter(({ path }) => this.treeAt(path) === mount.tree)
+          .map(({ path }) => ({
+            path,
+            pid: 1,
+            relation: 'same' as const,
+            mountPoint: '/d',
+            containerId: mount.id,
+            command: 'app',
+          })),
+      ),
+    );
+
+  #generation(index: number): Generation {
+    const path = livePath(this.shape, index);
+    const found = this.fs.look(path);
+    if (found === null) return 'absent';
+    const isTree = (generation: string): boolean =>
+      found.inode.mode === 0o755 &&
+      this.#names(path).join() === 'sub,token' &&
+      this.#names(`${path}/sub`).join() === 'token' &&
+      Object.entries(filesOf(generation, index)).every(([name, text]) => this.#read(`${path}/${name}`) === text);
+    if (found.inode.kind === 'directory' && found.inode.entries.size === 0) return 'empty';
+    return isTree('before') ? 'before' : isTree('captured') ? 'captured' : 'broken';
+  }
+
+  #names(path: string): string[] {
+    return [...(this.fs.look(path)?.inode.entries.keys() ?? [])].sort();
+  }
+
+  #read(path: string): string | null {
+    return this.fs.look(path)?.inode.content.toString() ?? null;
+  }
+}
+
+async function makeTree(fs: CrashFs, root: string, files: Readonly<Record<string, string>>): Promise<void> {
+  await fs.mkdir(root, 0o755);
+  if (Object.keys(files).some((name) => name.startsWith('sub/'))) await fs.mkdir(`${root}/sub`, 0o755);
+  for (const [name, content] of Object.entries(files)) await writeWhole(fs, `${root}/${name}`, Buffer.from(content));
+}
+
+const planOf = (targets: readonly RestoreTarget[]): FrozenPlan => ({
+  txId: TX,
+  operationId: OPERATION,
+  workloadId: WORKLOAD,
+  workloadName: 'app',
+  revision: 1,
+  snapshotId: '33333333-3333-4333-8333-333333333333',
+  archiveFile: ARCHIVE,
+  archiveSha256: '0'.repeat(64),
+  planHash: '0'.repeat(64),
+  safety: 'snapshot',
+  targets,
+  image: { reference: 'app:1', imageId: IMAGE, digest: null },
+  holderContainerId: null,
+  stopTimeoutSeconds: 1,
+});

@@ -1,0 +1,112 @@
+import { isForgeError } from '@tiny-forge/contracts/domain';
+import type { FrozenPlan, RestoreEngine } from '../../restore-engine.ts';
+import { quietContext } from '../restore-house.ts';
+import { livePath, OPERATION, type CrashWorld } from './crash-world.ts';
+
+/**
+ * What goes on after a crash. Each begins with the sweep, as every start of a host does:
+ * `goes-on`: the workflow repeats its steps and takes back what cannot go forward; `recovers`: an operation of kind `recover` ends the journal
+ * (restore.md 4, `recover-steps.ts`); `takes-back`: the workflow had failed and compensates.
+ */
+export const AFTER_CRASH = ['goes-on', 'recovers', 'takes-back'] as const;
+export type AfterCrash = (typeof AFTER_CRASH)[number];
+
+const never = new AbortController().signal;
+
+/**
+ * The order of restore.md 1; a step that the journal forbids is taken back.
+ * @param history `back`: somebody had begun to take it back, so that any step may fail and is taken back
+ */
+export async function goForward(
+  engine: RestoreEngine,
+  world: CrashWorld,
+  plan: FrozenPlan,
+  history: 'forward' | 'back',
+): Promise<void> {
+  try {
+    await goToSwapped(engine, plan);
+    await redeployAndFinish(engine, world, plan);
+  } catch (error) {
+    if (!isForgeError(error)) throw error;
+    if (history === 'forward' && !['TX_ROLLED_BACK', 'TX_STATE'].includes(error.code)) throw error;
+    if ((await engine.status(OPERATION))?.done === true) throw error;
+    await takeBack(engine, world, plan);
+  }
+}
+
+export async function goToSwapped(engine: RestoreEngine, plan: FrozenPlan): Promise<void> {
+  await engine.extract(plan, quietContext());
+  await engine.stop(plan, quietContext());
+  await engine.recordSafe(plan, 'safety');
+  await engine.swap(plan, quietContext());
+}
+
+/** As the deployer does it inside a restore: recreate, through the gate that every dispatch passes. */
+async function redeployAndFinish(engine: RestoreEngine, world: CrashWorld, plan: FrozenPlan): Promise<void> {
+  const { before } = await engine.assertMayRedeploy(plan, never);
+  const status = await engine.status(OPERATION);
+  if (before === 'stopped' || status?.done === true) {
+    await engine.finish(plan, [], quietContext());
+    return;
+  }
+  await engine.finish(plan, [await deploy(engine, world, 'no')], quietContext());
+}
+
+async function deploy(engine: RestoreEngine, world: CrashWorld, policy: 'no' | 'always'): Promise<string> {
+  const { docker, shape } = world;
+  const paths = shape.volumes.map((_, index) => livePath(shape, index));
+  await engine.assertMayStart((await engine.status(OPERATION))?.workloadId ?? '', paths, OPERATION);
+  const all = await docker.listContainers({ 'io.tiny-forge.role': 'instance' });
+  const own = all.find((one) => one.labels['io.tiny-forge.operation'] === OPERATION);
+  for (const one of all) if (one !== own) await docker.removeContainer(one.id, { force: true });
+  // Dispatch makes the missing directory of a volume, inside a restore too.
+  for (const path of paths) if (world.fs.look(path) === null) await world.fs.mkdir(path, 0o755);
+  const id = own?.id ?? (await world.makeInstance('app-new', policy, OPERATION));
+  await docker.startContainer(id);
+  return id;
+}
+
+/** The chain of undo in its order. */
+export async function takeBack(engine: RestoreEngine, world: CrashWorld, plan: FrozenPlan): Promise<void> {
+  await engine.removeNew(plan, never);
+  await engine.swapBack(plan, never);
+  await engine.resume(
+    plan,
+    async () => {
+      await deploy(engine, world, 'always');
+    },
+    never,
+  );
+  await engine.dropStaging(plan, never);
+  await engine.close(plan, never);
+}
+
+/** What follows a crash, after the sweep. */
+export async function walkOn(
+  walk: AfterCrash,
+  engine: RestoreEngine,
+  world: CrashWorld,
+  plan: FrozenPlan,
+  history: 'forward' | 'back',
+): Promise<void> {
+  const status = await engine.status(OPERATION);
+  if (walk === 'goes-on') return goForward(engine, world, plan, history);
+  if (walk === 'takes-back')
+    return status?.done === true ? goForward(engine, world, plan, 'forward') : takeBack(engine, world, plan);
+  switch (status?.record) {
+    case undefined:
+    case 'CLOSED':
+      return;
+    case 'BEGIN':
+    case 'STAGED':
+      await engine.dropStaging(plan, never);
+      return engine.close(plan, never);
+    case 'COMMIT':
+    case 'SWAPPED':
+    case 'DONE':
+      await engine.swap(plan, quietContext());
+      return redeployAndFinish(engine, world, plan);
+    default:
+      return takeBack(engine, world, plan);
+  }
+}
