@@ -3,6 +3,7 @@ import { standingAt } from './identity/tree-identity.ts';
 import type { SwapVolume } from './journal/record.ts';
 import type { FsPort } from './ports/fs-port.ts';
 import { locateTree, seenAs, type Seen } from './swap/locate-tree.ts';
+import { foundPathOf } from './swap/swap-volumes.ts';
 
 export interface VolumeView {
   readonly volume: SwapVolume;
@@ -89,7 +90,7 @@ function move(view: VolumeView, way: 'old' | 'new', txId: string): Command[] {
 function asideOf(volume: SwapVolume, live: Seen, txId: string): string {
   if (live === 'new' && volume.stagingPath !== null) return volume.stagingPath;
   if (live === 'old') return volume.oldPath;
-  return `${volume.livePath}.found-${txId}`;
+  return foundPathOf(volume, txId);
 }
 
 function lost({ volume, oldAt, newAt }: VolumeView): Command[] {

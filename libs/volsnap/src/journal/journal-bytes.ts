@@ -26,9 +26,8 @@ export function scanJournal(bytes: Buffer): ScannedJournal {
   for (;;) {
     const found = recordAt(bytes, end);
     if (!found) break;
-    const sameJournal = records.every(
-      (earlier) => earlier.tx === found.record.tx && earlier.epoch === found.record.epoch,
-    );
+    const first = records[0] ?? found.record;
+    const sameJournal = first.tx === found.record.tx && first.epoch === found.record.epoch;
     if (found.record.seq !== records.length || !sameJournal) return { records, end, torn: false, corruptAt: end };
     records.push(found.record);
     end = found.end;

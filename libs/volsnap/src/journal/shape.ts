@@ -18,10 +18,11 @@ export const listOf =
   (value) =>
     Array.isArray(value) && value.every(shape);
 /** Every named member fits; members that are not named are let through, so that older code reads newer records. */
-export const having =
-  (members: Readonly<Record<string, Shape>>): Shape =>
-  (value) =>
+export const having = (members: Readonly<Record<string, Shape>>): Shape => {
+  const wanted = Object.entries(members);
+  return (value) =>
     typeof value === 'object' &&
     value !== null &&
     !Array.isArray(value) &&
-    Object.entries(members).every(([name, shape]) => shape((value as Record<string, unknown>)[name]));
+    wanted.every(([name, shape]) => shape((value as Record<string, unknown>)[name]));
+};

@@ -103,6 +103,9 @@ export function statusOf(tx: Transaction): TransactionStatus {
   };
 }
 
+/** Whether a person has said how the volumes stand: what is live may be what nobody here knows. */
+export const accepted = (tx: Transaction): boolean => tx.records.some((record) => record.type === 'ACCEPTED');
+
 /** Whether the live directories are this transaction's own (restore.md 5.5). */
 export const reservesDirectories = (tx: Transaction): boolean =>
   tx.state !== 'DONE' && tx.state !== 'ROLLED_BACK' && tx.state !== 'CLOSED';

@@ -1,7 +1,8 @@
 import { isForgeError, type Note } from '@tiny-forge/contracts/domain';
 import type { RestartPolicy } from '@tiny-forge/docker';
 import type { EngineParts } from '../engine-parts.ts';
-import type { Transaction } from '../journal/transaction.ts';
+import { accepted, type Transaction } from '../journal/transaction.ts';
+import { assertSide } from '../swap/swap-volumes.ts';
 import { discardTree } from '../swap/discard-tree.ts';
 import { closeJournal } from './close-journal.ts';
 import { discardAttempts } from './discard-attempts.ts';
@@ -62,7 +63,10 @@ export async function collectDone(
   if (warnings.length > 0) return { warnings, closed: false };
   let waits = false;
   await attempt(async () => {
-    for (const id of await downInstances(parts, tx, signal)) {
+    const instances = await downInstances(parts, tx, signal);
+    if (instances.length > 0 && down === 'start' && !accepted(tx))
+      await assertSide(parts.fs, tx.commit?.volumes ?? [], 'new');
+    for (const id of instances) {
       if (down === 'start') await parts.docker.startContainer(id, signal);
       else waits = true;
     }

@@ -1,6 +1,8 @@
 import { ForgeError, type Note } from '@tiny-forge/contracts/domain';
 import { forwardTransaction, type EngineParts } from '../engine-parts.ts';
 import type { FrozenPlan, StepContext } from '../restore-engine.ts';
+import { accepted } from '../journal/transaction.ts';
+import { assertSide } from '../swap/swap-volumes.ts';
 import { collectDone } from './collect.ts';
 import { assertNobodyUses } from './quiet.ts';
 
@@ -19,6 +21,8 @@ export async function finish(
     const volumes = tx.commit?.volumes ?? [];
     const paths = volumes.flatMap((volume) => [volume.livePath, volume.oldPath]);
     await assertNobodyUses(parts, paths, instances, context.signal);
+    // The old trees are deleted next.
+    if (!accepted(tx)) await assertSide(parts.fs, volumes, 'new');
     tx = await parts.journals.append(tx, { type: 'DONE', instances });
   }
   const { warnings } = await collectDone(parts, tx, 'start', context.signal);

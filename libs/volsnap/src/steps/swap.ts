@@ -6,13 +6,13 @@ import { throwIfAborted } from '../host-mutex.ts';
 import { mountsAtOrBelow } from '../identity/mount-table.ts';
 import { isTree, standingAt } from '../identity/tree-identity.ts';
 import type { SwapVolume } from '../journal/record.ts';
-import type { Transaction } from '../journal/transaction.ts';
+import { accepted, type Transaction } from '../journal/transaction.ts';
 import { formatBytes } from '../plan/blocker.ts';
 import { instanceLabels, operationLabels } from '../plan/directory-users.ts';
 import { naming } from '../ports/fs-error.ts';
 import type { FrozenPlan, StepContext } from '../restore-engine.ts';
 import { planSwap } from '../swap/swap-plan.ts';
-import { swapForward } from '../swap/swap-volumes.ts';
+import { assertSide, swapForward } from '../swap/swap-volumes.ts';
 import { assertNobodyUses } from './quiet.ts';
 import { isUp } from './stop.ts';
 
@@ -116,6 +116,7 @@ export async function assertMayRedeploy(
     const volumes = tx.commit?.volumes ?? [];
     const paths = volumes.flatMap((volume) => [volume.livePath, volume.oldPath]);
     await assertNobodyUses(parts, paths, own, signal);
+    if (!accepted(tx)) await assertSide(parts.fs, volumes, 'new');
   }
   return { before: tx.quiescing?.before ?? 'absent' };
 }

@@ -1,11 +1,12 @@
 import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
 import type { RestartPolicy } from '@tiny-forge/docker';
 import { rollbackTransaction, transactionOf, type EngineParts } from '../engine-parts.ts';
-import type { Transaction } from '../journal/transaction.ts';
+import { accepted, type Transaction } from '../journal/transaction.ts';
 import { instanceLabels, operationLabels } from '../plan/directory-users.ts';
 import type { FrozenPlan, RedeployRecorded } from '../restore-engine.ts';
 import { removeEmpty } from '../swap/discard-tree.ts';
-import { swapBack as renameBack } from '../swap/swap-volumes.ts';
+import { planSwap } from '../swap/swap-plan.ts';
+import { assertSide, swapBack as renameBack } from '../swap/swap-volumes.ts';
 import { closeJournal } from './close-journal.ts';
 import { discardAttempts, removeUnrecorded } from './discard-attempts.ts';
 import { releaseImage } from './holder.ts';
@@ -48,7 +49,7 @@ export async function swapBack(parts: EngineParts, plan: FrozenPlan, signal: Abo
 /** ROLLBACK is durable, nobody uses the directories. @throws ROLLBACK_FAILED */
 export async function moveBack(parts: EngineParts, tx: Transaction): Promise<Transaction> {
   try {
-    await renameBack(parts.fs, tx.commit?.volumes ?? []);
+    await renameBack(parts.fs, tx.commit?.volumes ?? [], tx.txId);
   } catch (error) {
     const known = isForgeError(error) ? error : null;
     const target = String(known?.params['path'] ?? tx.commit?.volumes[0]?.livePath);
@@ -71,6 +72,8 @@ export async function resume(
   const tx = found.state === 'ROLLBACK' && !found.commit ? await moveBack(parts, found) : found;
   if (tx.state !== 'ROLLED_BACK')
     throw new ForgeError({ code: 'TX_STATE', params: { step: 'resume', needs: 'ROLLED_BACK', found: tx.state } });
+  // What a person accepted as it is is theirs to judge.
+  if (!accepted(tx)) await assertSide(parts.fs, planSwap(plan, tx.staged?.volumes ?? []), 'old');
   const { docker } = parts;
   const { containers, before } = found.quiescing;
   let gone = false;

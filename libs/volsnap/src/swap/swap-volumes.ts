@@ -4,6 +4,7 @@ import type { SwapVolume } from '../journal/record.ts';
 import { naming, syncDirectories } from '../ports/fs-error.ts';
 import type { FsPort } from '../ports/fs-port.ts';
 import type { TreeIdentity } from '../restore-engine.ts';
+import { removeEmpty } from './discard-tree.ts';
 import { locateTree, seenAs } from './locate-tree.ts';
 
 /**
@@ -25,9 +26,13 @@ export async function swapForward(fs: FsPort, volumes: readonly SwapVolume[]): P
   );
 }
 
-/** The reverse, volumes in reverse order. Only after a durable ROLLBACK. */
-export async function swapBack(fs: FsPort, volumes: readonly SwapVolume[]): Promise<void> {
+/**
+ * The reverse, volumes in reverse order. Only after a durable ROLLBACK. Where the restore was to leave no directory, a deploy inside it has made one
+ * and the app may have written to it: it gives way, removed if it is empty, else to a name that says so.
+ */
+export async function swapBack(fs: FsPort, volumes: readonly SwapVolume[], txId: string): Promise<void> {
   const reverse = volumes.toReversed();
+  for (const volume of reverse) if (volume.staging === null) await moveMadeAside(fs, volume, foundPathOf(volume, txId));
   for (const volume of reverse)
     await putLive(fs, volume, {
       wanted: volume.old,
@@ -39,6 +44,18 @@ export async function swapBack(fs: FsPort, volumes: readonly SwapVolume[]): Prom
     fs,
     reverse.map((volume) => volume.parent),
   );
+}
+
+/** Where a directory that nobody here made is put, so that it can be found. */
+export const foundPathOf = (volume: Pick<SwapVolume, 'livePath'>, txId: string): string =>
+  `${volume.livePath}.found-${txId}`;
+
+async function moveMadeAside(fs: FsPort, { livePath, ...volume }: SwapVolume, aside: string): Promise<void> {
+  const standing = await naming('stat', livePath, () => standingAt(fs, livePath));
+  if (standing.kind !== 'tree' || seenAs(standing, volume) !== 'unknown') return;
+  if (await removeEmpty(fs, livePath)) return;
+  if ((await fs.stat(aside)) !== null) throw changed(aside);
+  await naming('rename', livePath, () => fs.rename(livePath, aside));
 }
 
 interface Move {
@@ -81,6 +98,19 @@ async function findWanted(
 }
 
 const changed = (path: string): ForgeError => new ForgeError({ code: 'DATA_CHANGED', params: { path } });
+
+/**
+ * Before anything is started or deleted on the word of a journal: every volume is of the side it should be. Where that side has no directory, a
+ * deploy may have made one meanwhile.
+ * @throws DATA_CHANGED
+ */
+export async function assertSide(fs: FsPort, volumes: readonly SwapVolume[], side: 'old' | 'new'): Promise<void> {
+  for (const volume of volumes) {
+    const wanted = side === 'old' ? volume.old : volume.staging;
+    const seen = seenAs(await naming('stat', volume.livePath, () => standingAt(fs, volume.livePath)), volume);
+    if (wanted === null ? seen === 'old' || seen === 'new' : seen !== side) throw changed(volume.livePath);
+  }
+}
 
 /** How all volumes stand. `all-old` and `all-new` may both be true only when no volume has either tree. */
 export async function examineVolumes(

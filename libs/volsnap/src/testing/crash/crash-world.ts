@@ -17,8 +17,12 @@ export interface WorldShape {
     readonly disk: 'a' | 'b';
     readonly live: 'present' | 'absent';
     readonly captured: 'present' | 'absent';
+    /** Whether the directory above it is missing too. */
+    readonly parent?: 'missing';
   }[];
   readonly app: 'running' | 'stopped' | 'absent';
+  /** How much is in every tree: a file, or a file and one in a directory below. More changes at once, more machines. */
+  readonly trees: 'small' | 'deep';
 }
 
 export type Generation = 'before' | 'captured' | 'absent' | 'empty' | 'broken';
@@ -31,13 +35,17 @@ export const OPERATION = '11111111-1111-4111-8111-111111111111';
 export const ARCHIVE = '/a/archive.json';
 export const TX = txIdOf(OPERATION);
 
-const filesOf = (generation: string, volume: number): Record<string, string> => ({
+const filesOf = (shape: WorldShape, generation: string, volume: number): Record<string, string> => ({
   token: `${generation} ${volume}`,
-  'sub/token': `${generation} ${volume} below`,
+  ...(shape.trees === 'deep' && { 'sub/token': `${generation} ${volume} below` }),
 });
-const parentOf = (disk: string): string => `/${disk}/volumes`;
-export const livePath = (shape: WorldShape, index: number): string =>
-  `${parentOf(shape.volumes[index]?.disk ?? 'a')}/v${index}`;
+const baseOf = (disk: string): string => `/${disk}/volumes`;
+const parentOf = (shape: WorldShape, index: number): string => {
+  const volume = shape.volumes[index];
+  const base = baseOf(volume?.disk ?? 'a');
+  return volume?.parent === 'missing' ? `${base}/above/v${index}` : base;
+};
+export const livePath = (shape: WorldShape, index: number): string => `${parentOf(shape, index)}/v${index}`;
 
 /** Labels of an instance; `operation`: made by that operation. */
 export const instanceLabels = (operation?: string): Record<string, string> => ({
@@ -68,14 +76,14 @@ export class CrashWorld {
     await fs.mkdir(`${DATA}/journal`, 0o700);
     await fs.mkdir(`${DATA}/journal/closed`, 0o700);
     for (const disk of fs.disks.keys()) {
-      await fs.mkdir(parentOf(disk), 0o755);
-      await makeTree(fs, `${parentOf(disk)}/neighbour`, { file: 'not ours' });
-      await makeTree(fs, `${parentOf(disk)}/.trash-of-somebody`, { file: 'not ours' });
+      await fs.mkdir(baseOf(disk), 0o755);
+      await makeTree(fs, `${baseOf(disk)}/neighbour`, { file: 'not ours' });
+      await makeTree(fs, `${baseOf(disk)}/.trash-of-somebody`, { file: 'not ours' });
     }
     const targets: RestoreTarget[] = [];
     for (const [index, volume] of shape.volumes.entries()) {
       const hostPath = livePath(shape, index);
-      if (volume.live === 'present') await makeTree(fs, hostPath, filesOf('before', index));
+      if (volume.live === 'present') await makeTree(fs, hostPath, filesOf(shape, 'before', index));
       const standing = await standingAt(fs, hostPath);
       targets.push({
         index,
@@ -83,15 +91,15 @@ export class CrashWorld {
         scope: 'simulated',
         source: `v${index}`,
         hostPath,
-        parent: parentOf(volume.disk),
-        base: parentOf(volume.disk),
+        parent: parentOf(shape, index),
+        base: baseOf(volume.disk),
         live: standing.kind === 'tree' ? standing.identity : null,
         absentInSnapshot: volume.captured === 'absent',
       });
     }
     const volumes = shape.volumes.map(({ captured }, index) => ({
       index,
-      files: captured === 'absent' ? null : filesOf('captured', index),
+      files: captured === 'absent' ? null : filesOf(shape, 'captured', index),
     }));
     await writeWhole(fs, ARCHIVE, Buffer.from(JSON.stringify({ manifest: { volumes: [] }, volumes })));
     fs.settle();
@@ -119,6 +127,15 @@ export class CrashWorld {
       stopTimeoutSeconds: 1,
     });
     return id;
+  };
+
+  /** As a deploy makes the directory of a volume. */
+  makeMissing = async (path: string): Promise<void> => {
+    if (this.fs.look(path) !== null) return;
+    const above = path.slice(0, path.lastIndexOf('/'));
+    await this.makeMissing(above);
+    await this.fs.mkdir(path, 0o755);
+    await this.fs.syncDirectory(above);
   };
 
   /** The machine after a crash: `disks` are what is left, containers what the daemon makes of them. */
@@ -170,13 +187,20 @@ export class CrashWorld {
     const found: string[] = [];
     for (const disk of this.fs.disks.keys()) {
       const expected = new Set(['neighbour', '.trash-of-somebody']);
-      const live = this.shape.volumes.flatMap((volume, index) => (volume.disk === disk ? [`v${index}`] : []));
-      for (const name of this.#names(parentOf(disk)))
-        if (!expected.delete(name) && !live.includes(name)) found.push(`${parentOf(disk)}/${name}`);
-      for (const name of expected) found.push(`${parentOf(disk)}/${name} is gone`);
+      const base = baseOf(disk);
+      const live = this.shape.volumes.map((_, index) => livePath(this.shape, index));
+      const walk = (directory: string): void => {
+        for (const name of this.#names(directory)) {
+          const path = `${directory}/${name}`;
+          if (live.includes(path) || expected.delete(name)) continue;
+          if (live.some((one) => one.startsWith(`${path}/`)) && this.#names(path).length > 0) walk(path);
+          else found.push(path);
+        }
+      };
+      walk(base);
+      for (const name of expected) found.push(`${base}/${name} is gone`);
       for (const name of ['neighbour', '.trash-of-somebody'])
-        if (this.#read(`${parentOf(disk)}/${name}/file`) !== 'not ours')
-          found.push(`${parentOf(disk)}/${name} was touched`);
+        if (this.#read(`${base}/${name}/file`) !== 'not ours') found.push(`${base}/${name} was touched`);
     }
     for (const name of this.#names(`${DATA}/journal`))
       if (name !== 'closed' && name !== 'probes') found.push(`${DATA}/journal/${name}`);
@@ -218,9 +242,11 @@ export class CrashWorld {
     if (found === null) return 'absent';
     const isTree = (generation: string): boolean =>
       found.inode.mode === 0o755 &&
-      this.#names(path).join() === 'sub,token' &&
-      this.#names(`${path}/sub`).join() === 'token' &&
-      Object.entries(filesOf(generation, index)).every(([name, text]) => this.#read(`${path}/${name}`) === text);
+      this.#names(path).join() === (this.shape.trees === 'deep' ? 'sub,token' : 'token') &&
+      this.#names(`${path}/sub`).join() === (this.shape.trees === 'deep' ? 'token' : '') &&
+      Object.entries(filesOf(this.shape, generation, index)).every(
+        ([name, text]) => this.#read(`${path}/${name}`) === text,
+      );
     if (found.inode.kind === 'directory' && found.inode.entries.size === 0) return 'empty';
     return isTree('before') ? 'before' : isTree('captured') ? 'captured' : 'broken';
   }

@@ -1,3 +1,4 @@
+import { isForgeError } from '@tiny-forge/contracts/domain';
 import { WorkloadMutex } from '../../host-mutex.ts';
 import { engineOver, partsOf } from '../../create-restore-engine.ts';
 import type { EngineParts } from '../../engine-parts.ts';
@@ -7,8 +8,10 @@ import type { FrozenPlan, RestoreEngine } from '../../restore-engine.ts';
 import { jsonArchive } from '../json-archive-port.ts';
 import { CrashFs } from './crash-fs.ts';
 import { CrashWorld, DATA, INSTALLATION, OPERATION, TX, WORKLOAD, type WorldShape } from './crash-world.ts';
-import { combinations, powerCuts, type News } from './power-cuts.ts';
+import { combinations, isExhaustive, powerCuts } from './power-cuts.ts';
+import { plantings, strangerProblem } from './strangers.ts';
 import { AFTER_CRASH, goForward, goToSwapped, takeBack, walkOn, type AfterCrash } from './walks.ts';
+import { Watch, type WatchedNews } from './watch.ts';
 
 /** An engine over a machine; other than the real one where a test breaks it on purpose. */
 export type MakeEngine = (parts: EngineParts) => RestoreEngine;
@@ -19,9 +22,17 @@ export interface Exploration {
   readonly states: number;
   /** Recoveries run. */
   readonly recoveries: number;
+  /** Whether every subset of changes in memory was walked; false only where an engine leaves very many. */
+  readonly exhaustive: boolean;
   /** Of a first crash, and of a crash inside a recovery. */
   readonly byDepth: readonly number[];
   readonly failures: readonly string[];
+}
+
+interface Limits {
+  readonly depth: number;
+  readonly mostFailures: number;
+  readonly strangers: boolean;
 }
 
 interface State {
@@ -44,11 +55,14 @@ export async function explore(
     readonly engine?: MakeEngine;
     readonly fs?: (inner: FsPort) => FsPort;
     readonly mostFailures?: number;
+    /** Recover among directories of somebody else; what cannot go on may stop, and nothing of theirs is touched. */
+    readonly strangers?: boolean;
   },
 ): Promise<Exploration> {
   const explorer = new Explorer(shape, options.engine ?? realEngine, options.fs ?? ((inner) => inner), {
     depth: options.depth,
     mostFailures: options.mostFailures ?? 1,
+    strangers: options.strangers ?? false,
   });
   return explorer.run();
 }
@@ -59,19 +73,15 @@ class Explorer {
   readonly #shape: WorldShape;
   readonly #makeEngine: MakeEngine;
   readonly #wrap: (inner: FsPort) => FsPort;
-  readonly #limits: { readonly depth: number; readonly mostFailures: number };
+  readonly #limits: Limits;
   readonly #seen = new Set<string>();
   readonly #queue: State[] = [];
   readonly #failures: string[] = [];
   readonly #byDepth: number[] = [0, 0];
   #recoveries = 0;
+  #exhaustive = true;
 
-  constructor(
-    shape: WorldShape,
-    makeEngine: MakeEngine,
-    wrap: (inner: FsPort) => FsPort,
-    limits: { readonly depth: number; readonly mostFailures: number },
-  ) {
+  constructor(shape: WorldShape, makeEngine: MakeEngine, wrap: (inner: FsPort) => FsPort, limits: Limits) {
     this.#shape = shape;
     this.#makeEngine = makeEngine;
     this.#wrap = wrap;
@@ -90,11 +100,13 @@ class Explorer {
       });
       this.#check(state, kind === 'forward' ? 'new' : 'old', 'a run without a crash');
       for (let next = this.#queue.shift(); next && !this.#isOver(); next = this.#queue.shift())
-        for (const walk of AFTER_CRASH) await this.#recover(next, walk, plan);
+        for (const walk of AFTER_CRASH)
+          await (this.#limits.strangers ? this.#recoverAmongStrangers : this.#recover).call(this, next, walk, plan);
     }
     return {
       states: this.#seen.size,
       recoveries: this.#recoveries,
+      exhaustive: this.#exhaustive,
       byDepth: this.#byDepth,
       failures: this.#failures,
     };
@@ -131,9 +143,32 @@ class Explorer {
     });
     const end = await engine.status(OPERATION).catch(() => null);
     this.#check(here, end?.done === true ? 'new' : 'old', end?.record ?? 'NONE');
-    if (found?.record === 'ROLLBACK' && end?.done === true) this.#fail(here, 'ROLLBACK was not final');
+    const isBack = found?.record === 'ROLLBACK' || found?.record === 'ROLLED_BACK';
+    if (isBack && end?.done === true) this.#fail(here, 'I4: ROLLBACK was not final');
+    if (history === 'forward' && !isBack && end?.done !== true)
+      this.#fail(here, 'the workflow went on, and nothing stood in its way, and the restore is not done');
     if (end !== null && end.record !== 'CLOSED') this.#fail(here, `the journal is left at ${end.record}`);
     await this.#checkTwice(here, walk, plan);
+  }
+
+  async #recoverAmongStrangers(state: State, walk: AfterCrash, plan: FrozenPlan): Promise<void> {
+    if (state.world.docker.mounted().length > 0) return;
+    for (const { name, plant } of plantings(state.world)) {
+      this.#recoveries++;
+      const world = copyOf(state.world);
+      const tree = await plant(world);
+      const here: State = { ...state, world, story: `${state.story}; ${name}; then ${walk}` };
+      const engine = this.#engine(world, this.#wrap(world.fs));
+      try {
+        await engine.sweep(never);
+        await walkOn(walk, engine, world, plan, 'back');
+      } catch (error) {
+        if (!isForgeError(error)) this.#fail(here, `it failed: ${describe(error)}`);
+      }
+      for (const violation of world.violations) this.#fail(here, violation);
+      const problem = strangerProblem(world, tree);
+      if (problem !== null) this.#fail(here, problem);
+    }
   }
 
   /** I7: once more, and nothing changes. */
@@ -194,7 +229,7 @@ class Explorer {
     const { world } = state;
     const watch = new Watch(world);
     const after = (call: string): void => {
-      const news = watch.look();
+      const news = watch.look(call);
       if (news === null) return;
       if (news.renamed) world.checkRunning(call);
       if (state.depth < this.#limits.depth && !this.#isOver()) this.#crash(state, call, news);
@@ -224,6 +259,11 @@ class Explorer {
 
   #crash(state: State, call: string, news: WatchedNews): void {
     const { world, depth, history } = state;
+    if (news.held && world.docker.mounted().length === 0) {
+      const restarted = world.crashed(world.fs, 'power-cut');
+      if (restarted.docker.mounted().length > 0)
+        this.#fail(state, `I5: a restart of the daemon starts the app after ${call}`);
+    }
     const disks = [...world.fs.disks.values()];
     const add = (next: CrashWorld, how: string): void => {
       const key = next.key();
@@ -233,51 +273,13 @@ class Explorer {
       this.#queue.push({ world: next, history, depth: depth + 1, story: `${state.story}; ${how} after ${call}` });
     };
     add(world.crashed(new CrashFs(disks.map((disk) => disk.clone())), 'kill'), 'killed');
+    this.#exhaustive &&= disks.every(isExhaustive);
     const choices = disks.map((disk) => [...powerCuts(disk, news.byDisk.get(disk.id) ?? null)]);
     for (const left of combinations(choices)) add(world.crashed(new CrashFs(left), 'power-cut'), 'power cut');
   }
 }
 
 const never = new AbortController().signal;
-
-interface WatchedNews {
-  readonly renamed: boolean;
-  readonly byDisk: ReadonlyMap<string, News>;
-}
-
-/** Tells what changed on a machine since the last look. */
-class Watch {
-  readonly #world: CrashWorld;
-  #last: string;
-  #docker: number;
-  readonly #disks = new Map<string, { readonly metadata: number; readonly content: number }>();
-
-  constructor(world: CrashWorld) {
-    this.#world = world;
-    this.#last = '';
-    this.#docker = world.docker.changes;
-    for (const disk of world.fs.disks.values()) this.#disks.set(disk.id, disk.changes);
-  }
-
-  /** null: nothing that makes a new machine possible. A sync does not: what it leaves was among what could be left before. */
-  look(): WatchedNews | null {
-    const byDisk = new Map<string, News>();
-    let renamed = false;
-    for (const disk of this.#world.fs.disks.values()) {
-      const before = this.#disks.get(disk.id) ?? { metadata: 0, content: 0 };
-      const now = disk.changes;
-      this.#disks.set(disk.id, now);
-      const news = { metadata: now.metadata !== before.metadata, content: now.content !== before.content };
-      renamed ||= news.metadata;
-      if (news.metadata || news.content) byDisk.set(disk.id, news);
-    }
-    const docker = this.#world.docker.changes;
-    const changed = docker !== this.#docker;
-    this.#docker = docker;
-    if (!changed && byDisk.size === 0) return null;
-    return { renamed, byDisk: changed ? new Map() : byDisk };
-  }
-}
 
 function copyOf(world: CrashWorld): CrashWorld {
   return world.crashed(new CrashFs([...world.fs.disks.values()].map((disk) => disk.clone())), 'kill');

@@ -1,7 +1,7 @@
 import { CrashDisk, type ContentChoice, type MetadataOp } from './crash-disk.ts';
 
-/** More subsets than these are not walked but refused: a test that would sample shall say so. */
-const MOST_PENDING = 16;
+/** Beyond so many changes at once not every subset is walked: prefixes, and each change missing alone. Only engines that forget to sync come here. */
+const MOST_PENDING = 12;
 
 /** What was new since the last look; null: look at everything. */
 export interface News {
@@ -9,13 +9,22 @@ export interface News {
   readonly content: boolean;
 }
 
+/** Whether every subset of the pending changes is walked. */
+export const isExhaustive = (disk: CrashDisk): boolean =>
+  disk.model === 'ordered' || disk.pending.length <= MOST_PENDING;
+
 /** Subsets of the pending changes that may be on disk. `withLast`: those only that hold the last one. */
 export function keptSets(disk: CrashDisk, withLast: boolean): readonly (readonly MetadataOp[])[] {
   const { pending } = disk;
   if (pending.length === 0) return [[]];
   if (disk.model === 'ordered')
     return withLast ? [pending] : pending.map((_, at) => pending.slice(0, at)).concat([pending]);
-  if (pending.length > MOST_PENDING) throw new Error(`${pending.length} pending changes on ${disk.id} are too many`);
+  if (!isExhaustive(disk))
+    return [
+      ...pending.map((_, at) => pending.slice(0, at)),
+      ...pending.map((_, at) => pending.toSpliced(at, 1)),
+      pending,
+    ];
   const free = withLast ? pending.slice(0, -1) : pending;
   const fixed = withLast ? pending.slice(-1) : [];
   return Array.from({ length: 2 ** free.length }, (_, bits) => [...free.filter((_, at) => (bits >> at) & 1), ...fixed]);

@@ -60,7 +60,7 @@ async function deploy(engine: RestoreEngine, world: CrashWorld, policy: 'no' | '
   const own = all.find((one) => one.labels['io.tiny-forge.operation'] === OPERATION);
   for (const one of all) if (one !== own) await docker.removeContainer(one.id, { force: true });
   // Dispatch makes the missing directory of a volume, inside a restore too.
-  for (const path of paths) if (world.fs.look(path) === null) await world.fs.mkdir(path, 0o755);
+  for (const path of paths) await world.makeMissing(path);
   const id = own?.id ?? (await world.makeInstance('app-new', policy, OPERATION));
   await docker.startContainer(id);
   return id;
