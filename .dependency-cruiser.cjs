@@ -76,7 +76,8 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^libs/volsnap/src/',
-        pathNot: '^libs/volsnap/src/(testing/|ports/node-fs-port\\.ts|identity/file-system-names\\.ts)|\\.spec\\.ts$',
+        pathNot:
+          '^libs/volsnap/src/(testing/|ports/node-fs-port\\.ts|identity/file-system-names\\.ts)|\\.(spec|prove)\\.ts$',
       },
       to: { path: '^(node:)?(fs|child_process)(/promises)?$', dependencyTypes: ['core'] },
     },

@@ -15,14 +15,19 @@ export async function writeJournalFile(fs: FsPort, file: string, records: readon
   content.copy(bytes);
   const unfinished = `${file}.tmp`;
   if (await fs.stat(unfinished)) await fs.unlink(unfinished);
-  const fd = await fs.create(unfinished);
   try {
-    await fs.write(fd, 0, bytes);
-    await fs.sync(fd);
-  } finally {
-    await fs.close(fd).catch(() => undefined);
+    const fd = await fs.create(unfinished);
+    try {
+      await fs.write(fd, 0, bytes);
+      await fs.sync(fd);
+    } finally {
+      await fs.close(fd).catch(() => undefined);
+    }
+    await fs.rename(unfinished, file);
+  } catch (error) {
+    await fs.unlink(unfinished).catch(() => undefined);
+    throw error;
   }
-  await fs.rename(unfinished, file);
   await fs.syncDirectory(path.dirname(file));
 }
 
@@ -33,10 +38,9 @@ export async function writeAhead(fs: FsPort, fd: number, size: number, needed: n
   await fs.sync(fd);
 }
 
-/** Zeroes what stands behind the last valid record. Blocks stay allocated. */
+/** Zeroes what stands behind the last valid record. Blocks stay allocated. Synced together with the record that follows. */
 export async function cutTornTail(fs: FsPort, fd: number, end: number, size: number): Promise<void> {
   await fs.write(fd, end, Buffer.alloc(Math.max(0, size - end)));
-  await fs.sync(fd);
 }
 
 /** Writes the valid records of a file over themselves and syncs: same bytes, so that a torn write changes nothing. */

@@ -217,13 +217,16 @@ export class JournalStore {
       if (old.txId === txId && old.epoch < epoch) await this.#retire(old.name);
   }
 
+  /**
+   * Never by a rename from folder to folder: where a file system may keep either half of one, the journal of a finished restore could vanish, and a
+   * step that is repeated would begin it anew. A file that a power cut leaves in both is put away again by the next sweep.
+   */
   async #retire(name: string): Promise<void> {
     const file = path.join(this.folder, name);
-    await naming('rename', file, () => this.#fs.rename(file, path.join(this.closedFolder, name)));
-    // A power cut between the two folders may leave the file in both, and then the rename does nothing.
+    const closed = path.join(this.closedFolder, name);
+    if ((await this.#fs.stat(closed)) === null) await naming('link', closed, () => this.#fs.link(file, closed));
+    await naming('fsync', this.closedFolder, () => this.#fs.syncDirectory(this.closedFolder));
     await unlinkIfThere(this.#fs, file);
-    for (const folder of [this.closedFolder, this.folder])
-      await naming('fsync', folder, () => this.#fs.syncDirectory(folder));
   }
 
   #fileOf(tx: Transaction): string {

@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import { parseMountinfo } from '@tiny-forge/docker';
 import { assertForward, transactionOf, type EngineParts } from '../engine-parts.ts';
@@ -32,7 +31,7 @@ export async function extract(
   throwIfAborted(context.signal);
   const { tx: begun, volumes, attempt } = await makeStaging(parts, tx);
   const done = await fill(parts, plan, volumes, context);
-  await makeDurable(parts, plan, volumes);
+  await makeDurable(parts, volumes);
   throwIfAborted(context.signal);
   await parts.journals.append(begun, { type: 'STAGED', attempt, volumes, ...done });
   return done;
@@ -50,14 +49,11 @@ async function begin(parts: EngineParts, plan: FrozenPlan, signal: AbortSignal):
   return parts.journals.begin(plan, [...missing]);
 }
 
-/** Missing parents of absent live directories, as for a deploy: root, 0755. In the journal before they are made. */
+/** Missing parents of absent live directories, as for a deploy: root, 0755. In the journal before they are made; durable with the staging trees. */
 async function makeParents(parts: EngineParts, tx: Transaction): Promise<void> {
   const { fs } = parts;
-  for (const parent of tx.begin.missingParents) {
-    if ((await fs.stat(parent)) !== null) continue;
-    await naming('mkdir', parent, () => fs.mkdir(parent, 0o755));
-    await naming('fsync', path.dirname(parent), () => fs.syncDirectory(path.dirname(parent)));
-  }
+  for (const parent of tx.begin.missingParents)
+    if ((await fs.stat(parent)) === null) await naming('mkdir', parent, () => fs.mkdir(parent, 0o755));
 }
 
 /** Empty roots first, their identities in the journal, then content: what is deleted later is known by identity from its first byte on. */
@@ -137,8 +133,8 @@ async function fill(
   return sum;
 }
 
-/** One sync per file system, never a second one for the same data: after a failed write-back the kernel calls lost pages clean. */
-async function makeDurable(parts: EngineParts, plan: FrozenPlan, volumes: readonly StagedVolume[]): Promise<void> {
+/** One sync per file system, names included, never a second one for the same data: after a failed write-back the kernel calls lost pages clean. */
+async function makeDurable(parts: EngineParts, volumes: readonly StagedVolume[]): Promise<void> {
   const { fs } = parts;
   const synced = new Set<string>();
   for (const { staging } of volumes) {
@@ -146,10 +142,6 @@ async function makeDurable(parts: EngineParts, plan: FrozenPlan, volumes: readon
     synced.add(staging.identity.fileSystem);
     await naming('sync -f', staging.path, () => fs.syncFileSystem(staging.path));
   }
-  await syncDirectories(
-    fs,
-    plan.targets.filter((target) => !target.absentInSnapshot).map((target) => target.parent),
-  );
   for (const { staging } of volumes)
     if (staging && !isTree(await standingAt(fs, staging.path), staging.identity))
       throw new ForgeError({ code: 'DATA_CHANGED', params: { path: staging.path } });

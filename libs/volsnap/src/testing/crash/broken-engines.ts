@@ -6,10 +6,10 @@ import type { Transaction } from '../../journal/transaction.ts';
 import type { DockerPort } from '@tiny-forge/docker';
 import { naming } from '../../ports/fs-error.ts';
 import { interceptFsPort, type FsPort } from '../../ports/fs-port.ts';
-import type { RestoreEngine } from '../../restore-engine.ts';
+import type { RestoreEngine, SweepReport } from '../../restore-engine.ts';
 import { planSwap } from '../../swap/swap-plan.ts';
 import { swapForward } from '../../swap/swap-volumes.ts';
-import { realEngine, type MakeEngine } from './explore.ts';
+import { realEngine, type MakeEngine } from './simulated-engine.ts';
 import { withAppend } from './forgetful.ts';
 
 /** An engine with one mistake, as somebody might make it. */
@@ -58,10 +58,25 @@ export const keepsRollbackOpen: BrokenEngine = {
   mistake: 'ROLLBACK not final',
   engine: (parts) => ({
     ...realEngine(parts),
-    sweep: sweepBeside(parts, 'ROLLBACK', async (tx) => {
-      await swapForward(parts.fs, tx.commit?.volumes ?? []);
-    }),
+    sweep: async (signal) => {
+      const open = await parts.journals.list();
+      const undecided = open.find((found) => found.kind === 'transaction' && found.tx.state === 'ROLLBACK');
+      if (undecided?.kind === 'transaction') {
+        await swapForward(parts.fs, undecided.tx.commit?.volumes ?? []);
+        return NOTHING_SWEPT;
+      }
+      return realEngine(parts).sweep(signal);
+    },
   }),
+};
+
+const NOTHING_SWEPT: SweepReport = {
+  swappedForward: [],
+  swappedBack: [],
+  policiesHeld: [],
+  collected: [],
+  corrupt: [],
+  unresolved: [],
 };
 
 export const takesPoliciesOffLate: BrokenEngine = {

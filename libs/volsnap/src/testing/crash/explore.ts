@@ -1,21 +1,31 @@
 import { isForgeError } from '@tiny-forge/contracts/domain';
-import { WorkloadMutex } from '../../host-mutex.ts';
-import { engineOver, partsOf } from '../../create-restore-engine.ts';
 import type { EngineParts } from '../../engine-parts.ts';
-import { PluginRegistry } from '@tiny-forge/plugin-api';
 import { FS_READS, interceptFsPort, type FsPort } from '../../ports/fs-port.ts';
 import type { FrozenPlan, RestoreEngine } from '../../restore-engine.ts';
-import { jsonArchive } from '../json-archive-port.ts';
 import { CrashFs } from './crash-fs.ts';
-import { CrashWorld, DATA, INSTALLATION, OPERATION, TX, WORKLOAD, type WorldShape } from './crash-world.ts';
+import { CrashWorld, OPERATION, TX, WORKLOAD, type WorldShape } from './crash-world.ts';
+import { appProblem, recordProblem, sweepProblems } from './invariants.ts';
 import { combinations, isExhaustive, powerCuts } from './power-cuts.ts';
+import { engineOn, realEngine, type MakeEngine } from './simulated-engine.ts';
 import { plantings, strangerProblem } from './strangers.ts';
 import { AFTER_CRASH, goForward, goToSwapped, takeBack, walkOn, type AfterCrash } from './walks.ts';
 import { Watch, type WatchedNews } from './watch.ts';
 
-/** An engine over a machine; other than the real one where a test breaks it on purpose. */
-export type MakeEngine = (parts: EngineParts) => RestoreEngine;
-export const realEngine: MakeEngine = (parts) => engineOver(parts, new WorkloadMutex());
+export interface ExploreOptions {
+  /** 1: crash the restore; 2: crash its recoveries too. */
+  readonly depth: 1 | 2;
+  /** Default: the real one. */
+  readonly engine?: MakeEngine;
+  /** Around the file system of every engine. */
+  readonly fs?: (inner: FsPort) => FsPort;
+  /** Around the file system of the restore that is crashed, which is then tried again as a workflow does. */
+  readonly fault?: (world: CrashWorld) => FsPort;
+  readonly now?: () => Date;
+  /** Ends after so many. Default 1. */
+  readonly mostFailures?: number;
+  /** Recover among directories of somebody else; what cannot go on may stop, and nothing of theirs is touched. */
+  readonly strangers?: boolean;
+}
 
 export interface Exploration {
   /** Machines that a crash left and that were recovered from, each once. */
@@ -24,15 +34,9 @@ export interface Exploration {
   readonly recoveries: number;
   /** Whether every subset of changes in memory was walked; false only where an engine leaves very many. */
   readonly exhaustive: boolean;
-  /** Of a first crash, and of a crash inside a recovery. */
+  /** Machines left by a first crash, and by a crash of a recovery. */
   readonly byDepth: readonly number[];
   readonly failures: readonly string[];
-}
-
-interface Limits {
-  readonly depth: number;
-  readonly mostFailures: number;
-  readonly strangers: boolean;
 }
 
 interface State {
@@ -46,34 +50,27 @@ interface State {
 
 /**
  * Runs a restore on a simulated machine, forward and taken back, and crashes it after every effect in every way the model knows; recovers from each
- * in every way there is; and crashes the recovery likewise, to `depth`. Ends early after `mostFailures`.
+ * in every way there is; and crashes the recoveries likewise.
  */
-export async function explore(
-  shape: WorldShape,
-  options: {
-    readonly depth: 1 | 2;
-    readonly engine?: MakeEngine;
-    readonly fs?: (inner: FsPort) => FsPort;
-    readonly mostFailures?: number;
-    /** Recover among directories of somebody else; what cannot go on may stop, and nothing of theirs is touched. */
-    readonly strangers?: boolean;
-  },
-): Promise<Exploration> {
-  const explorer = new Explorer(shape, options.engine ?? realEngine, options.fs ?? ((inner) => inner), {
-    depth: options.depth,
-    mostFailures: options.mostFailures ?? 1,
-    strangers: options.strangers ?? false,
-  });
-  return explorer.run();
-}
+export const explore = (shape: WorldShape, options: ExploreOptions): Promise<Exploration> =>
+  new Explorer(shape, options).run();
 
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+/** Recovers from machines that a test made, in every way there is, without crashing the recoveries. */
+export const recoverFrom = (
+  shape: WorldShape,
+  plan: FrozenPlan,
+  machines: readonly { readonly world: CrashWorld; readonly story: string }[],
+  options: Pick<ExploreOptions, 'mostFailures'> & { readonly walks?: readonly AfterCrash[] },
+): Promise<Exploration> =>
+  new Explorer(shape, { ...options, depth: 1 }).from(plan, machines, options.walks ?? AFTER_CRASH);
+
+const never = new AbortController().signal;
+/** As a workflow: what may pass is tried again, so many times. */
+const TRIES = 3;
 
 class Explorer {
   readonly #shape: WorldShape;
-  readonly #makeEngine: MakeEngine;
-  readonly #wrap: (inner: FsPort) => FsPort;
-  readonly #limits: Limits;
+  readonly #options: ExploreOptions;
   readonly #seen = new Set<string>();
   readonly #queue: State[] = [];
   readonly #failures: string[] = [];
@@ -81,28 +78,34 @@ class Explorer {
   #recoveries = 0;
   #exhaustive = true;
 
-  constructor(shape: WorldShape, makeEngine: MakeEngine, wrap: (inner: FsPort) => FsPort, limits: Limits) {
+  constructor(shape: WorldShape, options: ExploreOptions) {
     this.#shape = shape;
-    this.#makeEngine = makeEngine;
-    this.#wrap = wrap;
-    this.#limits = limits;
+    this.#options = options;
+  }
+
+  async from(
+    plan: FrozenPlan,
+    machines: readonly { readonly world: CrashWorld; readonly story: string }[],
+    walks: readonly AfterCrash[],
+  ): Promise<Exploration> {
+    for (const { world, story } of machines)
+      for (const walk of walks) await this.#recover({ world, depth: 1, history: 'forward', story }, walk, plan);
+    return { ...this.#result(), states: machines.length };
   }
 
   async run(): Promise<Exploration> {
-    for (const kind of ['forward', 'taken back'] as const) {
+    for (const history of ['forward', 'back'] as const) {
       const { world, plan } = await CrashWorld.build(this.#shape);
-      const history = kind === 'forward' ? 'forward' : 'back';
-      const state: State = { world, depth: 0, history, story: kind };
-      await this.#watched(state, plan, async (engine) => {
-        if (kind === 'forward') return goForward(engine, world, plan, history);
-        await goToSwapped(engine, plan);
-        await takeBack(engine, world, plan);
-      });
-      this.#check(state, kind === 'forward' ? 'new' : 'old', 'a run without a crash');
+      await this.#restore({ world, depth: 0, history, story: history === 'forward' ? 'forward' : 'taken back' }, plan);
       for (let next = this.#queue.shift(); next && !this.#isOver(); next = this.#queue.shift())
         for (const walk of AFTER_CRASH)
-          await (this.#limits.strangers ? this.#recoverAmongStrangers : this.#recover).call(this, next, walk, plan);
+          if (this.#options.strangers === true) await this.#recoverAmongStrangers(next, walk, plan);
+          else await this.#recover(next, walk, plan);
     }
+    return this.#result();
+  }
+
+  #result(): Exploration {
     return {
       states: this.#seen.size,
       recoveries: this.#recoveries,
@@ -112,42 +115,39 @@ class Explorer {
     };
   }
 
-  #isOver(): boolean {
-    return this.#failures.length >= this.#limits.mostFailures;
+  /** The restore that is crashed; by itself it ends as it should. */
+  async #restore(state: State, plan: FrozenPlan): Promise<void> {
+    const { world, history } = state;
+    const fault = this.#options.fault?.(world);
+    await this.#watched(state, fault ?? this.#wrapped(world), async (engine) => {
+      if (fault !== undefined) return persist(() => goForward(engine, world, plan, 'forward'));
+      if (history === 'forward') return goForward(engine, world, plan, history);
+      await goToSwapped(engine, plan);
+      await takeBack(engine, world, plan);
+    });
+    const end = await this.#engine(world).status(OPERATION);
+    if (fault === undefined && (end?.done === true) !== (history === 'forward'))
+      this.#fail(state, 'a run without a crash did not end as it should');
+    this.#check(state, end?.done === true ? 'new' : 'old', end?.record ?? 'NONE');
   }
 
   /** Recovers a copy of the machine, checks it, recovers it again. */
   async #recover(state: State, walk: AfterCrash, plan: FrozenPlan): Promise<void> {
     this.#recoveries++;
     const world = copyOf(state.world);
-    const story = `${state.story}; then ${walk}`;
     const history = walk === 'goes-on' ? state.history : 'back';
-    const here: State = { world, depth: state.depth, history, story };
-    const engine = this.#engine(world, this.#wrap(world.fs));
-    const found = await engine.status(OPERATION).catch(() => null);
-    const sideBefore = world.side();
-    await this.#watched(here, plan, async (live) => {
-      const report = await live.sweep(never);
-      for (const { file, detail } of report.corrupt) world.violations.push(`${file} is corrupt: ${detail}`);
-      for (const one of report.unresolved) world.violations.push(`unresolved: ${one.code} ${one.detail}`);
-      const swept = await live.status(OPERATION);
-      const wanted = { COMMIT: 'new', SWAPPED: 'new', DONE: 'new', ROLLBACK: 'old', ROLLED_BACK: 'old' } as const;
-      const side = world.side();
-      const decided = found && found.record in wanted ? wanted[found.record as keyof typeof wanted] : null;
-      if (side !== (decided ?? sideBefore))
-        world.violations.push(`I4: ${found?.record ?? 'NONE'} is ${side} after the sweep`);
-      if (side === 'mixed') world.violations.push('I4: mixed after the sweep');
-      if (found?.record === 'COMMIT' && swept?.record !== 'SWAPPED')
-        world.violations.push(`I4: COMMIT became ${swept?.record ?? 'NONE'}`);
-      await walkOn(walk, live, world, plan, history);
+    const here: State = { world, depth: state.depth, history, story: `${state.story}; then ${walk}` };
+    const before = { status: await this.#engine(world).status(OPERATION), side: world.side() };
+    await this.#watched(here, this.#wrapped(world), async (engine) => {
+      const report = await engine.sweep(never);
+      const after = { status: await engine.status(OPERATION), side: world.side() };
+      world.violations.push(...sweepProblems(report, before, after));
+      await walkOn(walk, engine, world, plan, history);
     });
-    const end = await engine.status(OPERATION).catch(() => null);
+    const end = await this.#engine(world).status(OPERATION);
     this.#check(here, end?.done === true ? 'new' : 'old', end?.record ?? 'NONE');
-    const isBack = found?.record === 'ROLLBACK' || found?.record === 'ROLLED_BACK';
-    if (isBack && end?.done === true) this.#fail(here, 'I4: ROLLBACK was not final');
-    if (history === 'forward' && !isBack && end?.done !== true)
-      this.#fail(here, 'the workflow went on, and nothing stood in its way, and the restore is not done');
-    if (end !== null && end.record !== 'CLOSED') this.#fail(here, `the journal is left at ${end.record}`);
+    const problem = recordProblem(before.status, end, history);
+    if (problem !== null) this.#fail(here, problem);
     await this.#checkTwice(here, walk, plan);
   }
 
@@ -158,10 +158,9 @@ class Explorer {
       const world = copyOf(state.world);
       const tree = await plant(world);
       const here: State = { ...state, world, story: `${state.story}; ${name}; then ${walk}` };
-      const engine = this.#engine(world, this.#wrap(world.fs));
       try {
-        await engine.sweep(never);
-        await walkOn(walk, engine, world, plan, 'back');
+        await this.#engine(world).sweep(never);
+        await walkOn(walk, this.#engine(world), world, plan, 'back');
       } catch (error) {
         if (!isForgeError(error)) this.#fail(here, `it failed: ${describe(error)}`);
       }
@@ -177,16 +176,15 @@ class Explorer {
     const { world } = state;
     world.fs.settle();
     const before = world.key();
-    const engine = this.#engine(world, this.#wrap(world.fs));
     try {
-      await engine.sweep(never);
-      if ((await engine.status(OPERATION))?.record === 'CLOSED' && walk === 'recovers')
-        await walkOn(walk, engine, world, plan, state.history);
+      await this.#engine(world).sweep(never);
+      await walkOn(walk, this.#engine(world), world, plan, 'back');
     } catch (error) {
       this.#fail(state, `a second recovery failed: ${describe(error)}`);
     }
     world.fs.settle();
-    if (world.key() !== before) this.#fail(state, 'I7: a second recovery changed something');
+    const isBegun = (await this.#engine(world).status(OPERATION)) !== null;
+    if (isBegun && world.key() !== before) this.#fail(state, 'I7: a second recovery changed something');
   }
 
   #check(state: State, side: 'old' | 'new', record: string): void {
@@ -201,43 +199,38 @@ class Explorer {
     if (problem !== null) this.#fail(state, `C7: ${problem}`);
   }
 
+  #isOver(): boolean {
+    return this.#failures.length >= (this.#options.mostFailures ?? 1);
+  }
+
   #fail(state: State, what: string): void {
     if (!this.#isOver()) this.#failures.push(`${what} [${state.story}]`);
   }
 
-  #engine(world: CrashWorld, fs: FsPort, docker: EngineParts['docker'] = world.docker): RestoreEngine {
-    const parts = partsOf({
-      dataDir: DATA,
-      installation: INSTALLATION,
-      hostId: 'simulated',
-      fs,
-      docker,
-      registry: new PluginRegistry([]),
-      scopeContext: (workloadId) => ({ dataDir: DATA, workloadId, allowedRoots: [], forbidden: [] }),
-      key: Buffer.alloc(32),
-      clock: { now: () => new Date('2026-01-01T00:00:00Z') },
-      log: silent,
-      reserve: { fraction: 0, minBytes: 0 },
-      archive: jsonArchive(fs),
-      mountUsers: world.mountUsers,
-    });
-    return this.#makeEngine(parts);
+  #wrapped(world: CrashWorld): FsPort {
+    return this.#options.fs?.(world.fs) ?? world.fs;
+  }
+
+  #engine(world: CrashWorld, fs = this.#wrapped(world), docker: EngineParts['docker'] = world.docker): RestoreEngine {
+    return engineOn(world, { fs, docker, make: this.#options.engine ?? realEngine, now: this.#options.now });
   }
 
   /** Runs `work` on an engine and notes every machine that a crash after any of its effects could leave. */
-  async #watched(state: State, plan: FrozenPlan, work: (engine: RestoreEngine) => Promise<void>): Promise<void> {
+  async #watched(state: State, inner: FsPort, work: (engine: RestoreEngine) => Promise<void>): Promise<void> {
     const { world } = state;
     const watch = new Watch(world);
     const after = (call: string): void => {
       const news = watch.look(call);
       if (news === null) return;
       if (news.renamed) world.checkRunning(call);
-      if (state.depth < this.#limits.depth && !this.#isOver()) this.#crash(state, call, news);
+      if (state.depth < this.#options.depth && !this.#isOver()) this.#crash(state, call, news);
     };
-    const fs = interceptFsPort(this.#wrap(world.fs), async (call, proceed) => {
-      const answer = await proceed();
-      if (!FS_READS.includes(call.name)) after(`${call.name} ${call.args.map(shown).join(' ')}`);
-      return answer;
+    const fs = interceptFsPort(inner, async (call, proceed) => {
+      try {
+        return await proceed();
+      } finally {
+        if (!FS_READS.includes(call.name)) after(`${call.name} ${call.args.map(shown).join(' ')}`);
+      }
     });
     const docker = new Proxy(world.docker, {
       get: (target, property) => {
@@ -258,7 +251,7 @@ class Explorer {
   }
 
   #crash(state: State, call: string, news: WatchedNews): void {
-    const { world, depth, history } = state;
+    const { world, depth, history, story } = state;
     if (news.held && world.docker.mounted().length === 0) {
       const restarted = world.crashed(world.fs, 'power-cut');
       if (restarted.docker.mounted().length > 0)
@@ -270,7 +263,7 @@ class Explorer {
       if (this.#seen.has(key)) return;
       this.#seen.add(key);
       this.#byDepth[depth] = (this.#byDepth[depth] ?? 0) + 1;
-      this.#queue.push({ world: next, history, depth: depth + 1, story: `${state.story}; ${how} after ${call}` });
+      this.#queue.push({ world: next, history, depth: depth + 1, story: `${story}; ${how} after ${call}` });
     };
     add(world.crashed(new CrashFs(disks.map((disk) => disk.clone())), 'kill'), 'killed');
     this.#exhaustive &&= disks.every(isExhaustive);
@@ -279,35 +272,26 @@ class Explorer {
   }
 }
 
-const never = new AbortController().signal;
+async function persist(work: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await work();
+    } catch (error) {
+      if (!isForgeError(error) || tries === TRIES) throw error;
+    }
+}
 
-function copyOf(world: CrashWorld): CrashWorld {
+export function copyOf(world: CrashWorld): CrashWorld {
   return world.crashed(new CrashFs([...world.fs.disks.values()].map((disk) => disk.clone())), 'kill');
 }
 
 /** Of a journal record its type alone: stories are read by people. */
 function shown(arg: unknown): string {
-  if (!(arg instanceof Uint8Array))
-    return typeof arg === 'object'
-      ? ''
-      : String(arg).replaceAll(TX, '<tx>').replaceAll(`${WORKLOAD}.${OPERATION}`, '<ids>');
+  if (typeof arg === 'string') return arg.replaceAll(TX, '<tx>').replaceAll(`${WORKLOAD}.${OPERATION}`, '<ids>');
+  if (!(arg instanceof Uint8Array)) return typeof arg === 'number' ? `${arg}` : '';
   const text = Buffer.from(arg).toString('latin1');
   return [...text.matchAll(/"type":"([A-Z_]+)"/g)].at(-1)?.[1] ?? `<${arg.length} bytes>`;
 }
 
 const describe = (error: unknown): string =>
   error instanceof Error ? `${(error as { code?: string }).code ?? error.name} ${error.message}` : String(error);
-
-/** C7: the app is as it was, or as a restore makes it; nothing else of ours is left on the Engine. */
-function appProblem(world: CrashWorld, side: 'old' | 'new', record: string): string | null {
-  const { app } = world.shape;
-  const { instances, others } = world.containers();
-  // Without a journal nobody knows of the holder: the sweep removes it after a day.
-  if (others.length > 0 && record !== 'NONE') return `${others.join(', ')} is left`;
-  const running = instances.filter((one) => one.running);
-  const wanted = side === 'new' ? (app === 'stopped' ? 0 : 1) : app === 'running' ? 1 : 0;
-  if (running.length !== wanted) return `${running.length} containers run instead of ${wanted}`;
-  const policy = side === 'new' && wanted === 1 ? 'unless-stopped' : 'always';
-  const wrong = instances.find((one) => one.restartPolicy !== policy);
-  return wrong ? `${wrong.name} has the policy ${wrong.restartPolicy} instead of ${policy}` : null;
-}

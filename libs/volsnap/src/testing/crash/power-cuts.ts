@@ -3,10 +3,10 @@ import { CrashDisk, type ContentChoice, type MetadataOp } from './crash-disk.ts'
 /** Beyond so many changes at once not every subset is walked: prefixes, and each change missing alone. Only engines that forget to sync come here. */
 const MOST_PENDING = 12;
 
-/** What was new since the last look; null: look at everything. */
+/** How many changes were new at the last look; null: look at everything. */
 export interface News {
-  readonly metadata: boolean;
-  readonly content: boolean;
+  readonly metadata: number;
+  readonly content: number;
 }
 
 /** Whether every subset of the pending changes is walked. */
@@ -35,7 +35,7 @@ export function keptSets(disk: CrashDisk, withLast: boolean): readonly (readonly
  * was among the earlier ones.
  */
 export function* powerCuts(disk: CrashDisk, news: News | null): Generator<CrashDisk> {
-  const kept = keptSets(disk, news !== null && news.metadata && !news.content);
+  const kept = keptSets(disk, news?.metadata === 1 && news.content === 0);
   const contents: readonly ContentChoice[] = disk.contentChoices();
   for (const ops of kept) for (const content of contents) yield disk.after(ops, content);
 }

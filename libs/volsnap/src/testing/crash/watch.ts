@@ -37,9 +37,9 @@ export class Watch {
       const before = this.#disks.get(disk.id) ?? { metadata: 0, content: 0 };
       const now = disk.changes;
       this.#disks.set(disk.id, now);
-      const news = { metadata: now.metadata !== before.metadata, content: now.content !== before.content };
-      renamed ||= news.metadata;
-      if (news.metadata || news.content) byDisk.set(disk.id, news);
+      const news = { metadata: now.metadata - before.metadata, content: now.content - before.content };
+      renamed ||= news.metadata > 0;
+      if (news.metadata > 0 || news.content > 0) byDisk.set(disk.id, news);
     }
     const docker = this.#world.docker.changes;
     const changed = docker !== this.#docker;

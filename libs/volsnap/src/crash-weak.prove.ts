@@ -1,0 +1,26 @@
+import { describe, it } from '@jest/globals';
+import { provesShape, SHAPES, type ShapeName } from './testing/crash/shapes.ts';
+
+const HOUR = 3_600_000;
+
+/** Crashed again in their recoveries; the others once. */
+const twice: readonly ShapeName[] = [
+  '1 volume',
+  '1 volume, deeper trees',
+  '1 volume on another file system than the journal',
+  '2 volumes on 2 file systems',
+  'a volume absent in the snapshot',
+];
+
+describe('every crash state, weak model', () => {
+  it.each(Object.keys(SHAPES) as ShapeName[])(
+    'of a restore: %s',
+    (name) => provesShape(name, 'weak', { depth: twice.includes(name) ? 2 : 1 }),
+    HOUR,
+  );
+  it.each(['2 volumes on 2 file systems', 'a live directory absent'] as const)(
+    'among directories of somebody else: %s',
+    (name) => provesShape(name, 'weak', { depth: 1, strangers: true }),
+    HOUR,
+  );
+});
