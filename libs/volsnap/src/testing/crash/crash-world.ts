@@ -110,6 +110,10 @@ export class CrashWorld {
     return { world, plan: planOf(targets) };
   }
 
+  get livePaths(): string[] {
+    return this.shape.volumes.map((_, index) => livePath(this.shape, index));
+  }
+
   makeInstance = async (name: string, restartPolicy: 'always' | 'no', operation?: string): Promise<string> => {
     const { id } = await this.docker.createContainer({
       name,
@@ -188,7 +192,7 @@ export class CrashWorld {
     for (const disk of this.fs.disks.keys()) {
       const expected = new Set(['neighbour', '.trash-of-somebody']);
       const base = baseOf(disk);
-      const live = this.shape.volumes.map((_, index) => livePath(this.shape, index));
+      const live = this.livePaths;
       const walk = (directory: string): void => {
         for (const name of this.#names(directory)) {
           const path = `${directory}/${name}`;
@@ -266,14 +270,14 @@ async function makeTree(fs: CrashFs, root: string, files: Readonly<Record<string
   for (const [name, content] of Object.entries(files)) await writeWhole(fs, `${root}/${name}`, Buffer.from(content));
 }
 
-const planOf = (targets: readonly RestoreTarget[]): FrozenPlan => ({
+export const planOf = (targets: readonly RestoreTarget[], archiveFile = ARCHIVE): FrozenPlan => ({
   txId: TX,
   operationId: OPERATION,
   workloadId: WORKLOAD,
   workloadName: 'app',
   revision: 1,
   snapshotId: '33333333-3333-4333-8333-333333333333',
-  archiveFile: ARCHIVE,
+  archiveFile,
   archiveSha256: '0'.repeat(64),
   planHash: '0'.repeat(64),
   safety: 'snapshot',

@@ -17,7 +17,7 @@ const SOME_TIME = new Date('2026-01-01T00:00:00Z');
 
 /** A fresh engine, as after a start of the server. */
 export function engineOn(
-  world: CrashWorld,
+  world: Pick<CrashWorld, 'mountUsers'> & { readonly dataDir?: string },
   how: {
     readonly fs: FsPort;
     readonly docker: DockerPort;
@@ -26,14 +26,15 @@ export function engineOn(
   },
 ): RestoreEngine {
   const { fs, docker, make, now } = how;
+  const { dataDir = DATA } = world;
   const parts = partsOf({
-    dataDir: DATA,
+    dataDir,
     installation: INSTALLATION,
     hostId: 'simulated',
     fs,
     docker,
     registry: new PluginRegistry([]),
-    scopeContext: (workloadId) => ({ dataDir: DATA, workloadId, allowedRoots: [], forbidden: [] }),
+    scopeContext: (workloadId) => ({ dataDir, workloadId, allowedRoots: [], forbidden: [] }),
     key: Buffer.alloc(32),
     clock: { now: now ?? (() => SOME_TIME) },
     log: silent,

@@ -28,7 +28,9 @@ function placesOf(world: CrashWorld): Stranger[] {
  * Every way to put a stranger on the machine now: at a free name, as Docker does with `-v` of a missing path, or in place of the tree that stands
  * there, which is taken away. Each is a function that does it and tells what to look for, or null where it does not apply.
  */
-export function plantings(world: CrashWorld): { readonly name: string; readonly plant: (on: CrashWorld) => Promise<string> }[] {
+export function plantings(
+  world: CrashWorld,
+): { readonly name: string; readonly plant: (on: CrashWorld) => Promise<string> }[] {
   return placesOf(world).flatMap(({ name, path }) => {
     const isFree = world.fs.look(path) === null;
     const how = isFree ? `a stranger at ${name} (${path})` : `a stranger in place of ${name} (${path})`;

@@ -1,7 +1,8 @@
 import { isForgeError } from '@tiny-forge/contracts/domain';
+import type { DockerPort } from '@tiny-forge/docker';
 import type { FrozenPlan, RestoreEngine } from '../../restore-engine.ts';
 import { quietContext } from '../restore-house.ts';
-import { livePath, OPERATION, type CrashWorld } from './crash-world.ts';
+import { OPERATION } from './crash-world.ts';
 
 /**
  * What goes on after a crash. Each begins with the sweep, as every start of a host does:
@@ -13,13 +14,22 @@ export type AfterCrash = (typeof AFTER_CRASH)[number];
 
 const never = new AbortController().signal;
 
+/** What a walk needs of the machine besides the engine: what the deployer would do. */
+export interface WalkMachine {
+  readonly docker: DockerPort;
+  readonly livePaths: readonly string[];
+  /** As a deploy makes the directory of a volume. */
+  makeMissing(path: string): Promise<void>;
+  makeInstance(name: string, policy: 'always' | 'no', operation: string): Promise<string>;
+}
+
 /**
  * The order of restore.md 1; a step that the journal forbids is taken back.
  * @param history `back`: somebody had begun to take it back, so that any step may fail and is taken back
  */
 export async function goForward(
   engine: RestoreEngine,
-  world: CrashWorld,
+  world: WalkMachine,
   plan: FrozenPlan,
   history: 'forward' | 'back',
 ): Promise<void> {
@@ -42,7 +52,7 @@ export async function goToSwapped(engine: RestoreEngine, plan: FrozenPlan): Prom
 }
 
 /** As the deployer does it inside a restore: recreate, through the gate that every dispatch passes. */
-async function redeployAndFinish(engine: RestoreEngine, world: CrashWorld, plan: FrozenPlan): Promise<void> {
+async function redeployAndFinish(engine: RestoreEngine, world: WalkMachine, plan: FrozenPlan): Promise<void> {
   const { before } = await engine.assertMayRedeploy(plan, never);
   const status = await engine.status(OPERATION);
   if (before === 'stopped' || status?.done === true) {
@@ -52,9 +62,8 @@ async function redeployAndFinish(engine: RestoreEngine, world: CrashWorld, plan:
   await engine.finish(plan, [await deploy(engine, world, 'no')], quietContext());
 }
 
-async function deploy(engine: RestoreEngine, world: CrashWorld, policy: 'no' | 'always'): Promise<string> {
-  const { docker, shape } = world;
-  const paths = shape.volumes.map((_, index) => livePath(shape, index));
+async function deploy(engine: RestoreEngine, world: WalkMachine, policy: 'no' | 'always'): Promise<string> {
+  const { docker, livePaths: paths } = world;
   await engine.assertMayStart((await engine.status(OPERATION))?.workloadId ?? '', paths, OPERATION);
   const all = await docker.listContainers({ 'io.tiny-forge.role': 'instance' });
   const own = all.find((one) => one.labels['io.tiny-forge.operation'] === OPERATION);
@@ -67,7 +76,7 @@ async function deploy(engine: RestoreEngine, world: CrashWorld, policy: 'no' | '
 }
 
 /** The chain of undo in its order. */
-export async function takeBack(engine: RestoreEngine, world: CrashWorld, plan: FrozenPlan): Promise<void> {
+export async function takeBack(engine: RestoreEngine, world: WalkMachine, plan: FrozenPlan): Promise<void> {
   await engine.removeNew(plan, never);
   await engine.swapBack(plan, never);
   await engine.resume(
@@ -85,7 +94,7 @@ export async function takeBack(engine: RestoreEngine, world: CrashWorld, plan: F
 export async function walkOn(
   walk: AfterCrash,
   engine: RestoreEngine,
-  world: CrashWorld,
+  world: WalkMachine,
   plan: FrozenPlan,
   history: 'forward' | 'back',
 ): Promise<void> {

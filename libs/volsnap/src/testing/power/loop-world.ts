@@ -1,0 +1,182 @@
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { SimulatedDocker, type SimulatedHost } from '@tiny-forge/docker/testing';
+import { standingAt } from '../../identity/tree-identity.ts';
+import { NodeFsPort } from '../../ports/node-fs-port.ts';
+import type { FsPort } from '../../ports/fs-port.ts';
+import type { FrozenPlan, RestoreEngine, RestoreTarget } from '../../restore-engine.ts';
+import { IMAGE, instanceLabels, planOf } from '../crash/crash-world.ts';
+import { engineOn, realEngine } from '../crash/simulated-engine.ts';
+import type { WalkMachine } from '../crash/walks.ts';
+import { LoopDisk, type LoopKind } from './loop-disk.ts';
+
+const TOKENS = ['token', 'sub/token'];
+
+/**
+ * A restore of two volumes on two real file systems, one of which holds the journal. Containers are simulated: they must die with the power, and
+ * their daemon must come up before us.
+ */
+export class LoopWorld implements WalkMachine {
+  readonly folder: string;
+  readonly disks: readonly [LoopDisk, LoopDisk];
+  docker: SimulatedDocker;
+  readonly violations: string[] = [];
+  #plan: FrozenPlan | null = null;
+  #dockerBefore: SimulatedDocker;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    const disk = (name: string): LoopDisk => new LoopDisk(path.join(folder, `${name}.img`), path.join(folder, name));
+    this.disks = [disk('a'), disk('b')];
+    this.docker = new SimulatedDocker(this.#host, [IMAGE]);
+    this.#dockerBefore = this.docker;
+  }
+
+  /** @param under a folder with room for a few images */
+  static async build(kind: LoopKind, under: string): Promise<LoopWorld> {
+    const world = new LoopWorld(await realpath(await mkdtemp(path.join(under, 'tf-power-'))));
+    const [a] = world.disks;
+    for (const disk of world.disks) {
+      await disk.make(kind);
+      await disk.mount();
+      await mkdir(path.join(disk.mountPoint, 'volumes'));
+      await mkdir(path.join(disk.mountPoint, 'volumes', 'neighbour'));
+    }
+    await mkdir(world.dataDir);
+    const archive = path.join(a.mountPoint, 'archive.json');
+    const fs = new NodeFsPort();
+    const targets: RestoreTarget[] = [];
+    const stored: { index: number; files: Record<string, string> }[] = [];
+    for (const [index, hostPath] of world.livePaths.entries()) {
+      await mkdir(path.join(hostPath, 'sub'), { recursive: true });
+      for (const name of TOKENS) await writeFile(path.join(hostPath, name), 'before');
+      stored.push({ index, files: Object.fromEntries(TOKENS.map((name) => [name, 'captured'])) });
+      const standing = await standingAt(fs, hostPath);
+      if (standing.kind !== 'tree') throw new Error(`nothing at ${hostPath}`);
+      const parent = path.dirname(hostPath);
+      const live = { index, target: `/v${index}`, scope: 'simulated', source: `v${index}`, hostPath, parent };
+      targets.push({ ...live, base: parent, live: standing.identity, absentInSnapshot: false });
+    }
+    await writeFile(archive, JSON.stringify({ manifest: { volumes: [] }, volumes: stored }));
+    world.#plan = planOf(targets, archive);
+    const id = await world.#create('app', 'always');
+    await world.docker.startContainer(id);
+    world.#dockerBefore = world.docker.cloneOn(world.#host);
+    await world.unmount();
+    for (const disk of world.disks) await disk.copyTo(`${disk.image}.base`);
+    return world;
+  }
+
+  get plan(): FrozenPlan {
+    if (!this.#plan) throw new Error('not built');
+    return this.#plan;
+  }
+
+  get dataDir(): string {
+    return path.join(this.disks[0].mountPoint, 'data');
+  }
+
+  get livePaths(): string[] {
+    return this.disks.map((disk, index) => path.join(disk.mountPoint, 'volumes', `v${index}`));
+  }
+
+  /** The machine as it was built, up. */
+  async reset(): Promise<void> {
+    await this.unmount();
+    for (const disk of this.disks) await disk.takeFrom(`${disk.image}.base`);
+    this.docker = this.#dockerBefore.cloneOn(this.#host);
+    this.violations.length = 0;
+    await this.mount();
+  }
+
+  async mount(): Promise<void> {
+    for (const disk of this.disks) await disk.mount();
+  }
+
+  async unmount(): Promise<void> {
+    for (const disk of this.disks) await disk.unmount();
+  }
+
+  async remove(): Promise<void> {
+    await this.unmount().catch(() => undefined);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** What this process and the containers were is gone; the daemon comes up first. Disks are mounted. */
+  boot(docker: SimulatedDocker): void {
+    this.docker = docker.cloneOn(this.#host);
+    this.docker.powerCut();
+  }
+
+  engine(fs: FsPort): RestoreEngine {
+    const mountUsers = () => Promise.resolve([]);
+    return engineOn({ mountUsers, dataDir: this.dataDir }, { fs, docker: this.docker, make: realEngine });
+  }
+
+  /** `old`, `new`, or what is where. */
+  side(): string {
+    const found = this.livePaths.map((live) => {
+      const tokens = TOKENS.map((name) => {
+        try {
+          return readFileSync(path.join(live, name), 'utf8');
+        } catch (error) {
+          return String((error as NodeJS.ErrnoException).code);
+        }
+      });
+      return [...new Set(tokens)].join('/');
+    });
+    const [only, ...others] = new Set(found);
+    if (others.length > 0) return found.join(', ');
+    return only === 'before' ? 'old' : only === 'captured' ? 'new' : `${only}`;
+  }
+
+  leftovers(): string[] {
+    const left = this.disks.flatMap((disk, index) =>
+      readdirSync(path.join(disk.mountPoint, 'volumes'))
+        .filter((name) => name !== 'neighbour' && name !== `v${index}`)
+        .map((name) => `${disk.mountPoint}/volumes/${name}`),
+    );
+    const journal = path.join(this.dataDir, 'journal');
+    const open = readdirSync(this.dataDir).includes('journal') ? readdirSync(journal) : [];
+    return [...left, ...open.filter((name) => name !== 'closed')];
+  }
+
+  makeMissing = (directory: string): Promise<void> => mkdir(directory, { recursive: true }).then(() => undefined);
+
+  makeInstance = (name: string, policy: 'always' | 'no', operation: string): Promise<string> =>
+    this.#create(name, policy, operation);
+
+  async #create(name: string, restartPolicy: 'always' | 'no', operation?: string): Promise<string> {
+    const mounts = this.livePaths.map((source, index) => ({ source, target: `/v${index}`, readOnly: false }));
+    const { id } = await this.docker.createContainer({
+      name,
+      image: IMAGE,
+      env: {},
+      command: null,
+      labels: instanceLabels(operation),
+      mounts,
+      ports: [],
+      restartPolicy,
+      stopTimeoutSeconds: 1,
+    });
+    return id;
+  }
+
+  get #host(): SimulatedHost {
+    return {
+      treeAt: (directory) => {
+        try {
+          const { ino, birthtimeNs } = lstatSync(directory, { bigint: true });
+          return `${ino}.${birthtimeNs}`;
+        } catch {
+          return null;
+        }
+      },
+      onStart: () => {
+        const side = this.side();
+        if (side !== 'old' && side !== 'new') this.violations.push(`I5: the app was started on ${side}`);
+      },
+    };
+  }
+}
