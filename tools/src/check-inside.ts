@@ -1,13 +1,11 @@
 import { spawn } from 'node:child_process';
-import fs from 'node:fs';
 import path from 'node:path';
 import { checkout } from '../bootstrap.mjs';
-import { ensureCgroups } from './cgroups.ts';
 import { parseArguments } from './check-arguments.ts';
-import { thisMachine } from './commands.ts';
-import { planDockerd, startDockerd, type DockerdRecord } from './dockerd.ts';
+import { type DockerdRecord } from './dockerd.ts';
 import { stopProcess } from './process-identity.ts';
-import { reportFailure, terminal } from './terminal.ts';
+import { startTestDocker } from './test-docker.ts';
+import { reportFailure } from './terminal.ts';
 import { listProjects, type Project } from './workspace.ts';
 
 /**
@@ -30,21 +28,6 @@ export async function runCheckInside(args: readonly string[]): Promise<number> {
   } finally {
     if (docker !== null) await stopProcess(docker, 'SIGTERM', 20_000);
   }
-}
-
-async function startTestDocker(folder: string): Promise<DockerdRecord> {
-  const machine = thisMachine();
-  const busybox = process.env['BUSYBOX_PATH'] ?? 'busybox';
-  await machine.run(busybox, ['ip', 'link', 'set', 'lo', 'up']);
-  // A containerd of the machine's would start the tests' containers outside of this room.
-  if (fs.existsSync('/run/containerd')) await machine.run('mount', ['-t', 'tmpfs', 'tmpfs', '/run/containerd']);
-  await ensureCgroups(machine);
-  const dockerd = machine.which('dockerd');
-  if (dockerd === null) throw new Error('dockerd was there a moment ago');
-  const plan = { ...planDockerd(folder, folder), liveRestore: false };
-  const { record, notes } = await startDockerd(dockerd, plan, machine.which('iptables-legacy'));
-  for (const note of notes) terminal.say('docker', note);
-  return record;
 }
 
 /**

@@ -76,17 +76,17 @@ export function partsOf(options: RestoreEngineOptions): EngineParts {
 export function engineOver(parts: EngineParts, mutex: WorkloadMutex): RestoreEngine {
   const { dataDir, journals } = parts;
   const never = new AbortController().signal;
+  /** No error of the kernel leaves this room as it is. */
+  const ours = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => Promise.reject(asForgeError(error, 'file access', dataDir)));
   const alone = <T>(
     { workloadId }: { readonly workloadId: string },
     signal: AbortSignal,
     work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> =>
-    mutex
-      .run(workloadId, signal, work)
-      .catch((error: unknown) => Promise.reject(asForgeError(error, 'file access', dataDir)));
+  ): Promise<T> => ours(mutex.run(workloadId, signal, work));
 
   return {
-    plan: async (input, signal) => (await makePlan(parts, input, signal)).plan,
+    plan: async (input, signal) => (await ours(makePlan(parts, input, signal))).plan,
     preflight: (input, context) =>
       alone({ workloadId: input.workload.id }, context.signal, (signal) =>
         preflight(parts, input, { ...context, signal }),
@@ -95,7 +95,7 @@ export function engineOver(parts: EngineParts, mutex: WorkloadMutex): RestoreEng
     stop: (plan, context) => alone(plan, context.signal, (signal) => stop(parts, plan, { ...context, signal })),
     recordSafe: (plan, snapshotId) => alone(plan, never, () => recordSafe(parts, plan, snapshotId)),
     swap: (plan, context) => alone(plan, context.signal, (signal) => swap(parts, plan, { ...context, signal })),
-    assertMayRedeploy: (plan, signal) => assertMayRedeploy(parts, plan, signal),
+    assertMayRedeploy: (plan, signal) => ours(assertMayRedeploy(parts, plan, signal)),
     finish: (plan, instances, context) =>
       alone(plan, context.signal, (signal) => finish(parts, plan, instances, { ...context, signal })),
 
@@ -106,20 +106,21 @@ export function engineOver(parts: EngineParts, mutex: WorkloadMutex): RestoreEng
     close: (plan, signal) => alone(plan, signal, (inner) => close(parts, plan, inner)),
     needsOperator: (plan, reason) => alone(plan, never, () => needsOperator(parts, plan, reason)),
 
-    sweep: (signal) => sweep(parts, signal),
+    sweep: (signal) => ours(sweep(parts, signal)),
     openTransactions: async () => {
-      const open = await journals.list();
+      const open = await ours(journals.list());
       return open.flatMap((found) =>
         found.kind === 'transaction' && found.tx.state !== 'CLOSED' ? [statusOf(found.tx)] : [],
       );
     },
     status: async (operationId) => {
-      const found = await journals.find(txIdOf(operationId));
+      const found = await ours(journals.find(txIdOf(operationId)));
       return found?.kind === 'transaction' ? statusOf(found.tx) : null;
     },
-    examine: (operationId) => examine(parts, operationId),
-    acceptVerdict: (operationId, verdict, by) => acceptVerdict(parts, operationId, verdict, by),
-    assertMayStart: (workloadId, hostPaths, operationId) => assertMayStart(parts, workloadId, hostPaths, operationId),
-    heldBy: (workloadId) => heldBy(parts, workloadId),
+    examine: (operationId) => ours(examine(parts, operationId)),
+    acceptVerdict: (operationId, verdict, by) => ours(acceptVerdict(parts, operationId, verdict, by)),
+    assertMayStart: (workloadId, hostPaths, operationId) =>
+      ours(assertMayStart(parts, workloadId, hostPaths, operationId)),
+    heldBy: (workloadId) => ours(heldBy(parts, workloadId)),
   };
 }

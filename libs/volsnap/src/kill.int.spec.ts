@@ -7,6 +7,8 @@ import { jsonArchivePort } from './testing/json-archive-port.ts';
 import type { ChildOrder } from './testing/killed-child.ts';
 import { fakePlugins } from './testing/fake-plugins.ts';
 import { quietContext, RestoreHouse } from './testing/restore-house.ts';
+import { isProof } from './testing/proof.ts';
+import { proofNote } from './testing/proof-note.ts';
 import { runChild, type ChildEnd } from './testing/run-child.ts';
 
 let test: TestDocker;
@@ -44,12 +46,19 @@ const build = async (): Promise<Scene> => {
 const fresh = ({ house }: Scene): RestoreEngine => house.engine({ archive, mountUsers: nobody });
 
 type Kill = NonNullable<ChildOrder['kill']>;
+/** Of so many kills one in the cut of every commit, all in the proof. */
+const thin = (kills: readonly Kill[], n: number): Kill[] => kills.filter((_, at) => isProof || at % n === 0);
 /** After a call that changes nothing is before the next one: nothing else happens in between. */
 const everyCall = ({ calls, effects }: ChildEnd): Kill[] => [
   ...Array.from({ length: calls }, (_, i) => ({ at: i + 1, when: 'before' as const })),
   ...everyEffect(effects),
 ];
 const everyEffect = (effects: readonly number[]): Kill[] => effects.map((at) => ({ at, when: 'after' as const }));
+/** The calls around every effect: what is between two of them changes nothing. */
+const aroundEffects = ({ effects }: ChildEnd): Kill[] => [
+  ...effects.map((at) => ({ at, when: 'before' as const })),
+  ...everyEffect(effects),
+];
 
 /** Two at a time: as many as the smallest machine has cores. */
 const inLanes = async (kills: readonly Kill[], run: (scene: Scene, kill: Kill) => Promise<void>): Promise<void> => {
@@ -85,7 +94,7 @@ describe('SIGKILL', () => {
     expect(whole.effects.length).toBeGreaterThan(8);
     const seen = new Set<string>();
 
-    await inLanes(everyCall(whole), async (scene, kill) => {
+    await inLanes(thin(everyCall(whole), 4), async (scene, kill) => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
       const end = await runChild({ facts: scene.house.facts, plan, action: 'swap', kill });
       expect(end.killed).toBe(true);
@@ -113,10 +122,10 @@ describe('SIGKILL', () => {
     const first = await build();
     const plan = await first.house.upToSafe(fresh(first), first.snapshot, first.like);
     await fresh(first).swap(plan, quietContext());
-    const { effects } = await runChild({ facts: first.house.facts, plan, action: 'undo', kill: null });
+    const undoing = await runChild({ facts: first.house.facts, plan, action: 'undo', kill: null });
     await first.house.remove();
 
-    await inLanes(everyEffect(effects), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(undoing), 4), async (scene, kill) => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
       await fresh(scene).swap(plan, quietContext());
       expect((await runChild({ facts: scene.house.facts, plan, action: 'undo', kill })).killed).toBe(true);
@@ -147,12 +156,12 @@ describe('SIGKILL', () => {
     };
     const first = await build();
     const plan = await half(first);
-    const { effects } = await runChild({ facts: first.house.facts, plan, action: 'sweep', kill: null });
+    const sweeping = await runChild({ facts: first.house.facts, plan, action: 'sweep', kill: null });
     expect(await first.house.generations()).toEqual(['old', 'old']);
     await first.house.remove();
-    expect(effects.length).toBeGreaterThan(5);
+    expect(sweeping.effects.length).toBeGreaterThan(5);
 
-    await inLanes(everyEffect(effects), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(sweeping), 3), async (scene, kill) => {
       const plan = await half(scene);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'sweep', kill })).killed).toBe(true);
       const report = await fresh(scene).sweep(signal);
@@ -173,7 +182,7 @@ describe('SIGKILL', () => {
     const finishing = await runChild({ facts: first.house.facts, plan, action: 'finish', kill: null });
     await first.house.remove();
 
-    await inLanes(everyEffect(extracting.effects), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(extracting), 5), async (scene, kill) => {
       await scene.house.write('newer');
       const plan = await scene.house.preflight(fresh(scene), scene.snapshot);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'extract', kill })).killed).toBe(true);
@@ -184,7 +193,7 @@ describe('SIGKILL', () => {
       expect(await scene.house.leftovers()).toEqual([]);
       expect(await scene.house.generations()).toEqual(['newer', 'newer']);
     });
-    await inLanes(everyEffect(finishing.effects), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(finishing), 5), async (scene, kill) => {
       await scene.house.write('newer');
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot);
       await fresh(scene).swap(plan, quietContext());
@@ -196,4 +205,61 @@ describe('SIGKILL', () => {
       expect((await fresh(scene).status(plan.operationId))?.record).toBe('CLOSED');
     });
   }, 600_000);
+
+  it('before and after every call of a whole restore: a fresh process ends it, all old or all new', async () => {
+    const first = await build();
+    const plan = await first.house.preflight(fresh(first), first.snapshot);
+    const whole = await runChild({ facts: first.house.facts, plan, action: 'whole', kill: null });
+    await first.house.remove();
+    const ends = new Set<string>();
+    const kills = thin(everyCall(whole), 16);
+
+    await inLanes(kills, async (scene, kill) => {
+      await scene.house.write('newer');
+      const plan = await scene.house.preflight(fresh(scene), scene.snapshot);
+      const { facts } = scene.house;
+      expect((await runChild({ facts, plan, action: 'whole', kill })).killed).toBe(true);
+      expect((await runChild({ facts, plan, action: 'recover', kill: null })).killed).toBe(false);
+      const status = await fresh(scene).status(plan.operationId);
+      if (status) expect(status.record).toBe('CLOSED');
+      const end = status?.done === true ? 'old' : 'newer';
+      ends.add(end);
+      await expectSame(scene, [end, end], plan);
+      expect(await scene.house.leftovers()).toEqual([]);
+      await scene.house.removeContainers();
+    });
+    expect(ends).toEqual(new Set(['old', 'newer']));
+    proofNote(`a whole restore killed at ${kills.length} places of ${whole.calls} calls: all old or all new`);
+  }, 1_800_000);
+
+  it('before and after every effect of the stop of a running app: it stands or runs as before', async () => {
+    const first = await build();
+    const prepared = async (scene: Scene): Promise<{ plan: FrozenPlan; container: string }> => {
+      await scene.house.write('newer');
+      const container = await scene.house.startInstance({ policy: 'always' });
+      const plan = await scene.house.preflight(fresh(scene), scene.snapshot);
+      await fresh(scene).extract(plan, quietContext());
+      return { plan, container };
+    };
+    const { plan } = await prepared(first);
+    const stopping = await runChild({ facts: first.house.facts, plan, action: 'stop', kill: null });
+    await first.house.removeContainers();
+    await first.house.remove();
+
+    await inLanes(thin(aroundEffects(stopping), 3), async (scene, kill) => {
+      const { plan, container } = await prepared(scene);
+      expect((await runChild({ facts: scene.house.facts, plan, action: 'stop', kill })).killed).toBe(true);
+      await fresh(scene).sweep(signal);
+      await fresh(scene).stop(plan, quietContext());
+      expect(await test.docker.inspectContainer(container)).toMatchObject({ state: 'exited', restartPolicy: 'no' });
+      expect((await fresh(scene).status(plan.operationId))?.before).toBe('running-healthy');
+      await scene.house.undo(fresh(scene), plan);
+      expect(await test.docker.inspectContainer(container)).toMatchObject({
+        state: 'running',
+        restartPolicy: 'always',
+      });
+      expect(await scene.house.leftovers()).toEqual([]);
+      await scene.house.removeContainers();
+    });
+  }, 1_800_000);
 });

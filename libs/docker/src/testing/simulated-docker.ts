@@ -84,12 +84,14 @@ export class SimulatedDocker implements DockerPort {
   }
 
   all(): {
+    readonly id: string;
     readonly name: string;
     readonly running: boolean;
     readonly restartPolicy: RestartPolicy;
     readonly labels: Readonly<Record<string, string>>;
   }[] {
-    return this.#containers.map(({ name, state, restartPolicy, spec }) => ({
+    return this.#containers.map(({ id, name, state, restartPolicy, spec }) => ({
+      id,
       name,
       restartPolicy,
       running: isUp(state),

@@ -3,7 +3,7 @@ import { connectDocker } from '@tiny-forge/docker';
 import { NodeFsPort } from '../ports/node-fs-port.ts';
 import type { FrozenPlan } from '../restore-engine.ts';
 import { CountingFsPort } from './counting-fs-port.ts';
-import { jsonArchivePort } from './json-archive-port.ts';
+import { jsonArchive } from './json-archive-port.ts';
 import { killingFsPort } from './killing-fs-port.ts';
 import { quietContext, RestoreHouse, type HouseFacts } from './restore-house.ts';
 
@@ -11,7 +11,7 @@ import { quietContext, RestoreHouse, type HouseFacts } from './restore-house.ts'
 export interface ChildOrder {
   readonly facts: HouseFacts;
   readonly plan: FrozenPlan;
-  readonly action: 'extract' | 'swap' | 'undo' | 'finish' | 'sweep';
+  readonly action: 'extract' | 'stop' | 'swap' | 'undo' | 'finish' | 'sweep' | 'whole' | 'recover';
   /** null: lives, and prints how many calls it made. */
   readonly kill: { readonly at: number; readonly when: 'before' | 'after' } | null;
 }
@@ -20,11 +20,20 @@ const order = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as Chi
 const house = new RestoreHouse(order.facts, connectDocker({ dockerHost: process.env['DOCKER_HOST'] as string }));
 const counting = new CountingFsPort(new NodeFsPort());
 const fs = order.kill === null ? counting.port : killingFsPort(counting.port, order.kill);
-const engine = house.engine({ fs, archive: jsonArchivePort, mountUsers: () => Promise.resolve([]) });
+const engine = house.engine({ fs, archive: jsonArchive(fs), mountUsers: () => Promise.resolve([]) });
 
 switch (order.action) {
   case 'extract':
     await engine.extract(order.plan, quietContext());
+    break;
+  case 'stop':
+    await engine.stop(order.plan, quietContext());
+    break;
+  case 'whole':
+    await forward();
+    break;
+  case 'recover':
+    await recover();
     break;
   case 'swap':
     await engine.swap(order.plan, quietContext());
@@ -37,5 +46,23 @@ switch (order.action) {
     break;
   case 'sweep':
     await engine.sweep(new AbortController().signal);
+}
+
+async function forward(): Promise<void> {
+  await engine.extract(order.plan, quietContext());
+  await engine.stop(order.plan, quietContext());
+  await engine.recordSafe(order.plan, 'safety');
+  await engine.swap(order.plan, quietContext());
+  await engine.finish(order.plan, [], quietContext());
+}
+
+/** As a start of the host and an operation of kind `recover` (restore.md 4). */
+async function recover(): Promise<void> {
+  await engine.sweep(new AbortController().signal);
+  const status = await engine.status(order.plan.operationId);
+  if (status === null || status.record === 'CLOSED') return;
+  if (!['COMMIT', 'SWAPPED', 'DONE'].includes(status.record)) return house.undo(engine, order.plan);
+  await engine.swap(order.plan, quietContext());
+  await engine.finish(order.plan, [], quietContext());
 }
 process.stdout.write(JSON.stringify({ calls: counting.count, effects: counting.effects }));

@@ -1,5 +1,5 @@
 import { isForgeError } from '@tiny-forge/contracts/domain';
-import type { EngineParts } from '../../engine-parts.ts';
+import type { DockerPort } from '@tiny-forge/docker';
 import { FS_READS, interceptFsPort, type FsPort } from '../../ports/fs-port.ts';
 import type { FrozenPlan, RestoreEngine } from '../../restore-engine.ts';
 import { CrashFs } from './crash-fs.ts';
@@ -8,18 +8,20 @@ import { appProblem, recordProblem, sweepProblems } from './invariants.ts';
 import { combinations, isExhaustive, powerCuts } from './power-cuts.ts';
 import { engineOn, realEngine, type MakeEngine } from './simulated-engine.ts';
 import { plantings, strangerProblem } from './strangers.ts';
-import { AFTER_CRASH, goForward, goToSwapped, takeBack, walkOn, type AfterCrash } from './walks.ts';
+import { AFTER_CRASH, goForward, goToSwapped, takeBack, walkOn, type AfterCrash, type WalkMachine } from './walks.ts';
 import { Watch, type WatchedNews } from './watch.ts';
 
 export interface ExploreOptions {
-  /** 1: crash the restore; 2: crash its recoveries too. */
-  readonly depth: 1 | 2;
+  /** 1: crash the restore; 2: crash its recoveries too; 0: crash nothing. */
+  readonly depth: 0 | 1 | 2;
   /** Default: the real one. */
   readonly engine?: MakeEngine;
   /** Around the file system of every engine. */
   readonly fs?: (inner: FsPort) => FsPort;
   /** Around the file system of the restore that is crashed, which is then tried again as a workflow does. */
   readonly fault?: (world: CrashWorld) => FsPort;
+  /** Around the Engine of the restore that is crashed. */
+  readonly dockerFault?: (world: CrashWorld) => DockerPort;
   readonly now?: () => Date;
   /** Ends after so many. Default 1. */
   readonly mostFailures?: number;
@@ -118,15 +120,28 @@ class Explorer {
   /** The restore that is crashed; by itself it ends as it should. */
   async #restore(state: State, plan: FrozenPlan): Promise<void> {
     const { world, history } = state;
-    const fault = this.#options.fault?.(world);
-    await this.#watched(state, fault ?? this.#wrapped(world), async (engine) => {
-      if (fault !== undefined) return persist(() => goForward(engine, world, plan, 'forward'));
-      if (history === 'forward') return goForward(engine, world, plan, history);
-      await goToSwapped(engine, plan);
-      await takeBack(engine, world, plan);
-    });
+    const { fault, dockerFault } = this.#options;
+    const isFaulty = fault !== undefined || dockerFault !== undefined;
+    const fs = fault?.(world) ?? this.#wrapped(world);
+    const docker = dockerFault?.(world) ?? world.docker;
+    await this.#watched(
+      state,
+      fs,
+      async (engine) => {
+        if (isFaulty) return persist(engine, { ...machineOf(world), docker }, plan, history);
+        if (history === 'forward') return goForward(engine, world, plan, history);
+        await goToSwapped(engine, plan);
+        await takeBack(engine, world, plan);
+      },
+      docker,
+    );
+    if (isFaulty) {
+      // What was left for the next start.
+      await this.#engine(world).sweep(never);
+      await walkOn('goes-on', this.#engine(world), world, plan, 'back');
+    }
     const end = await this.#engine(world).status(OPERATION);
-    if (fault === undefined && (end?.done === true) !== (history === 'forward'))
+    if (!isFaulty && (end?.done === true) !== (history === 'forward'))
       this.#fail(state, 'a run without a crash did not end as it should');
     this.#check(state, end?.done === true ? 'new' : 'old', end?.record ?? 'NONE');
   }
@@ -211,12 +226,17 @@ class Explorer {
     return this.#options.fs?.(world.fs) ?? world.fs;
   }
 
-  #engine(world: CrashWorld, fs = this.#wrapped(world), docker: EngineParts['docker'] = world.docker): RestoreEngine {
+  #engine(world: CrashWorld, fs = this.#wrapped(world), docker: DockerPort = world.docker): RestoreEngine {
     return engineOn(world, { fs, docker, make: this.#options.engine ?? realEngine, now: this.#options.now });
   }
 
   /** Runs `work` on an engine and notes every machine that a crash after any of its effects could leave. */
-  async #watched(state: State, inner: FsPort, work: (engine: RestoreEngine) => Promise<void>): Promise<void> {
+  async #watched(
+    state: State,
+    inner: FsPort,
+    work: (engine: RestoreEngine) => Promise<void>,
+    innerDocker: DockerPort = state.world.docker,
+  ): Promise<void> {
     const { world } = state;
     const watch = new Watch(world);
     const after = (call: string): void => {
@@ -232,7 +252,7 @@ class Explorer {
         if (!FS_READS.includes(call.name)) after(`${call.name} ${call.args.map(shown).join(' ')}`);
       }
     });
-    const docker = new Proxy(world.docker, {
+    const docker = new Proxy(innerDocker, {
       get: (target, property) => {
         const method = Reflect.get(target, property, target) as unknown;
         if (typeof method !== 'function') return method;
@@ -272,14 +292,41 @@ class Explorer {
   }
 }
 
-async function persist(work: () => Promise<void>): Promise<void> {
-  for (let tries = 1; ; tries++)
-    try {
-      return await work();
-    } catch (error) {
-      if (!isForgeError(error) || tries === TRIES) throw error;
-    }
+/** As a workflow: each way is tried so many times, first forward, then back. */
+async function persist(
+  engine: RestoreEngine,
+  world: WalkMachine,
+  plan: FrozenPlan,
+  history: 'forward' | 'back',
+): Promise<void> {
+  const forward = async (): Promise<void> => {
+    await goForward(engine, world, plan, 'forward');
+  };
+  const back = async (): Promise<void> => {
+    if ((await engine.status(OPERATION))?.done !== true) await takeBack(engine, world, plan);
+  };
+  const toSwapped = () => goToSwapped(engine, plan);
+  let last: unknown;
+  for (const way of history === 'forward' ? [forward, back] : [toSwapped, back])
+    for (let tries = 0; ; tries++)
+      try {
+        await way();
+        if (way === toSwapped) break;
+        return;
+      } catch (error) {
+        if (!isForgeError(error)) throw error;
+        last = error;
+        if (tries === TRIES) break;
+      }
+  throw last;
 }
+
+const machineOf = (world: CrashWorld): WalkMachine => ({
+  docker: world.docker,
+  livePaths: world.livePaths,
+  makeMissing: world.makeMissing,
+  makeInstance: world.makeInstance,
+});
 
 export function copyOf(world: CrashWorld): CrashWorld {
   return world.crashed(new CrashFs([...world.fs.disks.values()].map((disk) => disk.clone())), 'kill');

@@ -1,0 +1,3 @@
+import { powerCutProof } from './testing/power/power-cut-proof.ts';
+
+powerCutProof('ext4');

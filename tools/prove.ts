@@ -1,0 +1,3 @@
+import { runProve } from './src/prove.ts';
+
+process.exit(await runProve(process.argv.slice(2)));
