@@ -65,6 +65,7 @@ export class FakeEngines {
       done: record === 'DONE',
       before: 'running-healthy',
       safetySnapshotId: null,
+      keepsOldTrees: false,
       plan,
       startedAt: '2026-01-01T00:00:00.000Z',
     });
@@ -100,6 +101,9 @@ export class FakeEngines {
         return { before: 'running-healthy', containers: [], stoppedAt: new Date().toISOString() };
       },
       recordSafe: async (plan) => this.#write(plan, 'SAFE'),
+      recordOldTreesKept: async (plan) => this.#write(plan, 'SAFE'),
+      keptTrees: () => Promise.resolve([]),
+      collectKept: () => Promise.resolve({ collected: [], problems: [] }),
       swap: (plan, { signal }) => step('swap', plan, signal, 'SWAPPED'),
       assertMayRedeploy: async () => ({ before: 'running-healthy' }),
       finish: async (plan, _instances, { signal }) => {

@@ -331,6 +331,43 @@ const catalogue = {
     detail: 'A probe could not be renamed in {path}: {why}.',
     next: 'Check mounts, permissions and immutable flags of {path}.',
   },
+  READ_ONLY_MOUNT: {
+    kind: 'blocked',
+    title: 'Mounted read-only',
+    detail: '{path} is on the mount {mount}, which is read-only.',
+    next: 'Mount {mount} writable, then try again.',
+  },
+  DIRECTORY_IMMUTABLE: {
+    kind: 'blocked',
+    title: 'The directory is locked by a flag',
+    detail: '{path} has the flag {flag}: it cannot be renamed.',
+    next: 'Take the flag off with chattr, then try again.',
+  },
+  FS_UNSUITABLE: {
+    kind: 'blocked',
+    title: 'This kind of file system cannot swap directories',
+    detail: '{path} is on {fileSystem}, where renaming a directory of a lower layer fails.',
+    next: 'Move the volume to a real file system.',
+  },
+  SELINUX_LABEL: {
+    kind: 'blocked',
+    title: 'The directory has a security label of its own',
+    detail:
+      '{path} is labelled {label}; a directory made beside it would be labelled {parentLabel}, and the app could not read it.',
+    next: 'Give the folder above it the label of the directory (semanage fcontext, restorecon), then try again.',
+  },
+  CAPABILITY_MISSING: {
+    kind: 'blocked',
+    title: 'The server lacks rights',
+    detail: 'Owners and modes cannot be restored without {capabilities}.',
+    next: 'Run the server as root, or give it these capabilities.',
+  },
+  USER_NAMESPACE: {
+    kind: 'blocked',
+    title: 'The server runs in a user namespace',
+    detail: 'Not every owner of a snapshot exists in the user namespace of the server: it has {ids} user ids.',
+    next: 'Run the server outside of a user namespace.',
+  },
   DIRECTORY_FOREIGN_USER: {
     kind: 'blocked',
     title: 'Something else uses the directory',
@@ -342,6 +379,12 @@ const catalogue = {
     title: 'Not supported yet',
     detail: 'Keeping the old tree is not available in this version.',
     next: 'Leave safety out, or send "snapshot".',
+  },
+  KEEPS_OLD_TREE: {
+    kind: 'blocked',
+    title: 'No safety snapshot',
+    detail: 'Instead of a safety snapshot the replaced directories themselves are kept, for {days} day(s).',
+    next: 'Make sure that there is room for both: the way back is to put the directories in place by hand.',
   },
   QUIESCE_NONE: {
     kind: 'blocked',

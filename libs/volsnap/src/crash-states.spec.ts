@@ -14,6 +14,7 @@ const special: ShapeName[] = [
   'its parents absent too',
   'a volume absent in the snapshot',
   'a volume absent on both sides',
+  'old trees kept instead of a snapshot',
 ];
 
 describe.each(['ordered', 'weak'] as const)('every crash state, %s model', (model) => {

@@ -8,6 +8,7 @@ import { WorkloadMutex } from './host-mutex.ts';
 import { txIdOf } from './journal/journal-name.ts';
 import { JournalStore } from './journal/journal-store.ts';
 import { statusOf } from './journal/transaction.ts';
+import { collectKept, keptTrees } from './kept/kept-trees.ts';
 import { acceptVerdict, examine, needsOperator } from './operator.ts';
 import type { MountUsers } from './plan/directory-users.ts';
 import { DEFAULT_RESERVE, type ReserveRule } from './plan/space-needs.ts';
@@ -94,6 +95,9 @@ export function engineOver(parts: EngineParts, mutex: WorkloadMutex): RestoreEng
     extract: (plan, context) => alone(plan, context.signal, (signal) => extract(parts, plan, { ...context, signal })),
     stop: (plan, context) => alone(plan, context.signal, (signal) => stop(parts, plan, { ...context, signal })),
     recordSafe: (plan, snapshotId) => alone(plan, never, () => recordSafe(parts, plan, snapshotId)),
+    recordOldTreesKept: (plan) => alone(plan, never, () => recordSafe(parts, plan, null)),
+    keptTrees: () => ours(keptTrees(parts)),
+    collectKept: (signal) => ours(collectKept(parts, signal)),
     swap: (plan, context) => alone(plan, context.signal, (signal) => swap(parts, plan, { ...context, signal })),
     assertMayRedeploy: (plan, signal) => ours(assertMayRedeploy(parts, plan, signal)),
     finish: (plan, instances, context) =>

@@ -78,7 +78,10 @@ export interface FrozenPlan {
   readonly archiveFile: string;
   readonly archiveSha256: string;
   readonly planHash: string;
-  readonly safety: 'snapshot';
+  /** What was confirmed. A person may decide for `keep-old-tree` later; SAFE in the journal says what was done. */
+  readonly safety: 'snapshot' | 'keep-old-tree';
+  /** How long old trees are kept where they are kept; absent in journals from before that. */
+  readonly safetyDays?: number;
   readonly targets: readonly RestoreTarget[];
   readonly image: ImageRef | null;
   readonly holderContainerId: string | null;
@@ -131,6 +134,8 @@ export interface TransactionStatus {
   readonly done: boolean;
   readonly before: AppBefore | null;
   readonly safetySnapshotId: string | null;
+  /** SAFE says that the old trees are kept instead of a snapshot. */
+  readonly keepsOldTrees: boolean;
   readonly plan: FrozenPlan | null;
   readonly startedAt: string;
 }
@@ -163,6 +168,8 @@ export interface RestoreEngine {
   }>;
   /** After the safety snapshot is durable. */
   recordSafe(plan: FrozenPlan, snapshotId: string): Promise<void>;
+  /** Instead of a safety snapshot: the old trees stay after DONE until their time is over. `plan.safety` or a person decided so. */
+  recordOldTreesKept(plan: FrozenPlan): Promise<void>;
   swap(plan: FrozenPlan, context: StepContext): Promise<void>;
   /** Appends nothing; checks SWAPPED and that no foreign container or process has the live or old tree mounted. */
   assertMayRedeploy(plan: FrozenPlan, signal: AbortSignal): Promise<{ readonly before: AppBefore }>;
@@ -188,6 +195,10 @@ export interface RestoreEngine {
 
   /** restore.md 4; before the host's worker polls. Running it twice changes nothing. */
   sweep(signal: AbortSignal): Promise<SweepReport>;
+  /** Old trees that are kept, of all workloads, also of closed restores. */
+  keptTrees(): Promise<readonly KeptTrees[]>;
+  /** For the janitor: removes kept trees past their time, by identity and place. Running it twice changes nothing. */
+  collectKept(signal: AbortSignal): Promise<KeptReport>;
   openTransactions(): Promise<readonly TransactionStatus[]>;
   status(operationId: string): Promise<TransactionStatus | null>;
   /** For OPERATOR: looks at every tree by identity. */
@@ -200,6 +211,22 @@ export interface RestoreEngine {
   assertMayStart(workloadId: string, hostPaths: readonly string[], operationId: string): Promise<void>;
   /** Whether an OPERATOR journal holds the workload; its operation's id. */
   heldBy(workloadId: string): Promise<string | null>;
+}
+
+export interface KeptTrees {
+  readonly txId: string;
+  readonly operationId: string;
+  readonly workloadId: string;
+  /** ISO 8601. */
+  readonly keptUntil: string;
+  readonly trees: readonly { readonly target: string; readonly livePath: string; readonly path: string }[];
+}
+
+export interface KeptReport {
+  /** Transactions whose old trees are gone for good. */
+  readonly collected: readonly string[];
+  /** Left for the next time, or for a person. */
+  readonly problems: readonly Note[];
 }
 
 export interface SweepReport {

@@ -1,6 +1,17 @@
 import { APP_BEFORE, type AppBefore } from '@tiny-forge/contracts/domain';
 import type { FrozenPlan, RecordedContainer, TreeIdentity } from '../restore-engine.ts';
-import { having, isBoolean, isCount, isDecimal, isString, listOf, oneOf, orNull, type Shape } from './shape.ts';
+import {
+  having,
+  isBoolean,
+  isCount,
+  isDecimal,
+  isString,
+  listOf,
+  oneOf,
+  optional,
+  orNull,
+  type Shape,
+} from './shape.ts';
 
 /** A staging tree of one attempt; null: the snapshot lists the volume as absent, there is nothing to stage. */
 export interface StagedVolume {
@@ -32,7 +43,8 @@ export type JournalRecord =
     }
   | { readonly type: 'QUIESCING'; readonly before: AppBefore; readonly containers: readonly RecordedContainer[] }
   | { readonly type: 'QUIESCED'; readonly stoppedAt: string }
-  | { readonly type: 'SAFE'; readonly snapshotId: string }
+  /** The safety copy is durable: a snapshot, or the word that the old trees themselves are kept (`snapshotId` null). */
+  | { readonly type: 'SAFE'; readonly snapshotId: string | null }
   | { readonly type: 'COMMIT'; readonly volumes: readonly SwapVolume[] }
   | { readonly type: 'SWAPPED' }
   | { readonly type: 'ROLLBACK'; readonly reason: string }
@@ -83,6 +95,7 @@ const isPlan = having({
   image: orNull(having({ reference: isString, imageId: isString, digest: orNull(isString) })),
   holderContainerId: orNull(isString),
   stopTimeoutSeconds: isCount,
+  safetyDays: optional(isCount),
 });
 const isStaged = having({ index: isCount, staging: orNull(having({ path: isString, identity: isIdentity })) });
 const isContainer = having({
@@ -110,7 +123,7 @@ const bodies: Readonly<Record<RecordType, Shape>> = {
   STAGED: having({ attempt: isCount, volumes: listOf(isStaged), contentBytes: isCount, entries: isCount }),
   QUIESCING: having({ before: oneOf(...APP_BEFORE), containers: listOf(isContainer) }),
   QUIESCED: having({ stoppedAt: isString }),
-  SAFE: having({ snapshotId: isString }),
+  SAFE: having({ snapshotId: orNull(isString) }),
   COMMIT: having({ volumes: listOf(isSwap) }),
   SWAPPED: having({}),
   ROLLBACK: having({ reason: isString }),

@@ -98,10 +98,14 @@ export function statusOf(tx: Transaction): TransactionStatus {
     done: tx.done !== null,
     before: tx.quiescing?.before ?? null,
     safetySnapshotId: tx.safe?.snapshotId ?? null,
+    keepsOldTrees: keepsOldTrees(tx),
     plan: tx.begin.plan,
     startedAt: tx.startedAt,
   };
 }
+
+/** Whether the old trees themselves are the safety copy. */
+export const keepsOldTrees = (tx: Transaction): boolean => tx.safe?.snapshotId === null;
 
 /** Whether a person has said how the volumes stand: what is live may be what nobody here knows. */
 export const accepted = (tx: Transaction): boolean => tx.records.some((record) => record.type === 'ACCEPTED');

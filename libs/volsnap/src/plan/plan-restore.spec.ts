@@ -241,7 +241,6 @@ describe('blockers', () => {
     expect(codes({ archiveBytes: 999 })).toEqual(['ARCHIVE_DAMAGED']);
     expect(codes({ image: { ref: image, available: false, pullable: false } })).toEqual(['IMAGE_MISSING']);
     expect(codes({ image: { ref: image, available: false, pullable: true } })).toEqual([]);
-    expect(codes({}, { safety: 'keep-old-tree' })).toEqual(['SAFETY_NOT_SUPPORTED']);
   });
 });
 
@@ -250,6 +249,7 @@ describe('warnings', () => {
     const { snapshot } = input();
     const none = { ...snapshot, manifest: { ...snapshot.manifest, quiesce: 'none' as const } };
     expect(warnings({}, { snapshot: none })).toEqual(['QUIESCE_NONE']);
+    expect(warnings({}, { safety: 'keep-old-tree' })).toEqual(['KEEPS_OLD_TREE']);
     expect(warnings({}, { snapshot: { ...snapshot, image: { ...image, imageId: 'sha256:99' } } })).toEqual([
       'IMAGE_DIFFERS',
     ]);

@@ -50,7 +50,6 @@ export function planRestore(
   }));
   for (const { facts: live } of matched) blockers.push(...directoryBlockers(live));
   if (facts.archiveBytes !== input.snapshot.bytes) blockers.push(archiveBlocker(input, facts));
-  if (input.safety !== 'snapshot') blockers.push(blocker('SAFETY_NOT_SUPPORTED', {}));
   const involved = matched.map(({ facts: live }) => live.hostPath);
   const users = facts.users.filter((user) => involved.includes(user.path));
   for (const user of users.filter((one) => one.running && !one.watchesWholeHost))
@@ -60,7 +59,7 @@ export function planRestore(
     blockers.push(blocker('IMAGE_MISSING', { image: image.ref.reference }));
 
   const contentOf = new Map(input.snapshot.volumes.map((volume) => [volume.index, volume]));
-  const space = sumNeeds(spaceParts(matched, contentOf, facts), settings.reserve);
+  const space = sumNeeds(spaceParts(input, matched, contentOf, facts), settings.reserve);
   for (const need of space) blockers.push(...spaceBlockers(need));
 
   const stops = facts.containers.filter((container) => container.running);
@@ -94,6 +93,7 @@ export function planRestore(
       keptUntil: new Date(settings.now.getTime() + input.safetyDays * 86_400_000).toISOString(),
       steps: stepSummaries({
         volumes: targets.length,
+        safety: input.safety,
         stops: stops.length,
         runsAfter: stops.length > 0 || facts.containers.length === 0,
       }),
@@ -167,6 +167,7 @@ function archiveBlocker(input: PlanInput, facts: HostFacts): Blocker {
 }
 
 function spaceParts(
+  input: PlanInput,
   matched: readonly Matched[],
   contentOf: ReadonlyMap<number, { readonly contentBytes: number; readonly entries: number }>,
   facts: HostFacts,
@@ -182,6 +183,8 @@ function spaceParts(
     }),
     { contentBytes: 0, entries: 0 },
   );
+  // The old trees stay where they are and take nothing more.
+  if (input.safety === 'keep-old-tree') return staged;
   return [...staged, { on: facts.snapshots, bytes: archiveBytes(live), inodes: 2 }];
 }
 
@@ -208,6 +211,7 @@ function spaceBlockers(need: RestorePlan['space'][number]): Blocker[] {
 function warningsOf(input: PlanInput, image: ImageRef | null): Blocker[] {
   const was = input.snapshot.image;
   return [
+    ...(input.safety === 'keep-old-tree' ? [blocker('KEEPS_OLD_TREE', { days: input.safetyDays })] : []),
     ...(input.snapshot.manifest.quiesce === 'none' ? [blocker('QUIESCE_NONE', {})] : []),
     ...(was && image && was.imageId !== image.imageId
       ? [blocker('IMAGE_DIFFERS', { was: was.reference, is: image.reference })]

@@ -1,7 +1,8 @@
 import { isForgeError, type Note } from '@tiny-forge/contracts/domain';
 import type { RestartPolicy } from '@tiny-forge/docker';
 import type { EngineParts } from '../engine-parts.ts';
-import { accepted, type Transaction } from '../journal/transaction.ts';
+import { keepOldTrees } from '../kept/kept-trees.ts';
+import { accepted, keepsOldTrees, type Transaction } from '../journal/transaction.ts';
 import { assertSide } from '../swap/swap-volumes.ts';
 import { discardTree } from '../swap/discard-tree.ts';
 import { closeJournal } from './close-journal.ts';
@@ -41,7 +42,8 @@ export async function collectDone(
   await attempt(() => parts.journals.trust(tx));
   if (warnings.length > 0) return { warnings, closed: false };
   await attempt(() => policiesBack(parts, tx, signal));
-  for (const volume of tx.commit?.volumes ?? []) {
+  if (keepsOldTrees(tx)) await attempt(() => keepOldTrees(parts, tx));
+  for (const volume of keepsOldTrees(tx) ? [] : (tx.commit?.volumes ?? [])) {
     const { old } = volume;
     if (old === null) continue;
     await attempt(() =>

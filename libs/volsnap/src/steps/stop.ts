@@ -93,9 +93,10 @@ async function recordContainers(
   return parts.journals.append(tx, { type: 'QUIESCING', before, containers });
 }
 
-export async function recordSafe(parts: EngineParts, plan: FrozenPlan, snapshotId: string): Promise<void> {
+/** @param snapshotId null: the old trees are kept instead */
+export async function recordSafe(parts: EngineParts, plan: FrozenPlan, snapshotId: string | null): Promise<void> {
   const tx = await forwardTransaction(parts, plan, 'preRestoreSnapshot', 'QUIESCED');
-  if (tx.safe?.snapshotId === snapshotId) return;
+  if (tx.safe && tx.safe.snapshotId === snapshotId) return;
   if (tx.safe || !tx.quiesced)
     throw new ForgeError({
       code: 'TX_STATE',

@@ -88,8 +88,19 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   FS_IDENTITY: (v) =>
     `The file system of ${v.name('path')} records no birth times, so folders cannot be told apart after a crash.`,
   RENAME_REFUSED: (v) => `A test file could not be renamed in ${v.name('path')}: ${v.name('why')}.`,
+  READ_ONLY_MOUNT: (v) => `${v.name('path')} is on ${v.name('mount')}, which is mounted read-only.`,
+  DIRECTORY_IMMUTABLE: (v) => `${v.name('path')} has the flag ${v.name('flag')} and cannot be renamed.`,
+  FS_UNSUITABLE: (v) =>
+    `${v.name('path')} is on ${v.name('fileSystem')}, where a directory of a lower layer cannot be renamed.`,
+  SELINUX_LABEL: (v) =>
+    `${v.name('path')} is labelled ${v.name('label')}; a new directory would be labelled ${v.name('parentLabel')}, and the app could not read it.`,
+  CAPABILITY_MISSING: (v) => `The server cannot restore owners and modes without ${v.name('capabilities')}.`,
+  USER_NAMESPACE: (v) =>
+    `The server runs in a user namespace with ${v.count('ids')} user ids, and not every owner is among them.`,
   DIRECTORY_FOREIGN_USER: (v) => `${v.name('user')} has ${v.name('path')} mounted.`,
   SAFETY_NOT_SUPPORTED: () => 'Keeping the old tree instead of a safety snapshot is not available in this version.',
+  KEEPS_OLD_TREE: (v) =>
+    `There will be no safety snapshot: the replaced directories themselves are kept, for ${v.count('days')} day(s).`,
   QUIESCE_NONE: () => 'The snapshot was taken while the app ran, without pausing it: expect what a crash would leave.',
   IMAGE_DIFFERS: (v) => `The snapshot was taken with image ${v.name('was')}; the app runs ${v.name('is')}.`,
   VOLUME_NOT_TOUCHED: (v) => `The volume ${v.name('target')} is not in this snapshot and is not touched.`,

@@ -86,8 +86,18 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   FS_IDENTITY: (v) =>
     `Файловая система папки ${v.name('path')} не хранит время создания, и после сбоя папки не различить.`,
   RENAME_REFUSED: (v) => `Не удалось переименовать пробный файл в ${v.name('path')}: ${v.name('why')}.`,
+  READ_ONLY_MOUNT: (v) => `Папка ${v.name('path')} на диске ${v.name('mount')}, он подключён только для чтения.`,
+  DIRECTORY_IMMUTABLE: (v) => `Папку ${v.name('path')} нельзя переименовать: на ней флаг ${v.name('flag')}.`,
+  FS_UNSUITABLE: (v) =>
+    `Папка ${v.name('path')} лежит на ${v.name('fileSystem')}: там нельзя переименовать папку нижнего слоя.`,
+  SELINUX_LABEL: (v) =>
+    `У папки ${v.name('path')} метка ${v.name('label')}, а новая рядом получит ${v.name('parentLabel')}: приложение её не прочтёт.`,
+  CAPABILITY_MISSING: (v) => `Серверу не хватает прав, чтобы вернуть владельцев и доступ: ${v.name('capabilities')}.`,
+  USER_NAMESPACE: (v) =>
+    `Сервер работает в пространстве пользователей, где есть не все владельцы: номеров ${v.count('ids')}.`,
   DIRECTORY_FOREIGN_USER: (v) => `Папка ${v.name('path')} подключена: ${v.name('user')}.`,
   SAFETY_NOT_SUPPORTED: () => 'В этой версии нельзя оставить старые папки вместо страховочного снимка.',
+  KEEPS_OLD_TREE: (v) => `Страховочного снимка не будет: останутся сами старые папки, дней: ${v.count('days')}.`,
   QUIESCE_NONE: () => 'Снимок сделан на ходу, без паузы: данные будут как после внезапного сбоя.',
   IMAGE_DIFFERS: (v) => `Снимок сделан с образом ${v.name('was')}; сейчас работает ${v.name('is')}.`,
   VOLUME_NOT_TOUCHED: (v) => `Тома ${v.name('target')} нет в снимке, его не трогаем.`,

@@ -21,6 +21,8 @@ const fail = (code: string, call: string, path: string): never => {
 
 const BYTES = 1024 ** 4;
 const INODES = 1_000_000;
+/** More than any run makes. */
+const BIRTHS_OF_AN_ERA = 100_000;
 
 /**
  * A machine's file systems in memory, each mounted at `/<id>`. Every call does what the real one does (`fsPortContract`); `disks` tell at any moment
@@ -32,10 +34,25 @@ export class CrashFs implements FsPort {
   #nextFd = 3;
   #births: number;
 
-  constructor(disks: readonly CrashDisk[]) {
+  /** How often this machine has crashed. */
+  readonly era: number;
+
+  constructor(disks: readonly CrashDisk[], era = 0) {
     this.disks = new Map(disks.map((disk) => [disk.id, disk]));
-    // No two inodes of a machine are born at one time, before or after a crash.
-    this.#births = 1 + Math.max(...disks.flatMap((disk) => [...disk.inodes.values()].map((inode) => inode.birth)));
+    this.era = era;
+    // No two inodes of a machine are born at one time, those included that a crash or a removal took: journals remember them.
+    const present = disks.flatMap((disk) => [...disk.inodes.values()].map((inode) => inode.birth));
+    this.#births = 1 + Math.max(era * BIRTHS_OF_AN_ERA, ...present);
+  }
+
+  /** What a crash leaves of the machine. */
+  after(disks: readonly CrashDisk[]): CrashFs {
+    return new CrashFs(disks, this.era + 1);
+  }
+
+  /** The same machine for another process, with the same changes in memory. */
+  forked(): CrashFs {
+    return this.after([...this.disks.values()].map((disk) => disk.clone()));
   }
 
   static withDisks(ids: readonly string[], model: PersistenceModel): CrashFs {

@@ -23,6 +23,8 @@ export interface WorldShape {
   readonly app: 'running' | 'stopped' | 'absent';
   /** How much is in every tree: a file, or a file and one in a directory below. More changes at once, more machines. */
   readonly trees: 'small' | 'deep';
+  /** Default: a snapshot. */
+  readonly safety?: 'keep-old-tree';
 }
 
 export type Generation = 'before' | 'captured' | 'absent' | 'empty' | 'broken';
@@ -107,7 +109,7 @@ export class CrashWorld {
       const id = await world.makeInstance('app', 'always');
       if (shape.app === 'running') await world.docker.startContainer(id);
     }
-    return { world, plan: planOf(targets) };
+    return { world, plan: { ...planOf(targets), safety: shape.safety ?? 'snapshot' } };
   }
 
   get livePaths(): string[] {
@@ -207,8 +209,9 @@ export class CrashWorld {
         if (this.#read(`${base}/${name}/file`) !== 'not ours') found.push(`${base}/${name} was touched`);
     }
     for (const name of this.#names(`${DATA}/journal`))
-      if (name !== 'closed' && name !== 'probes') found.push(`${DATA}/journal/${name}`);
-    for (const name of this.#names(`${DATA}/journal/probes`)) found.push(`${DATA}/journal/probes/${name}`);
+      if (!['closed', 'probes', 'kept'].includes(name)) found.push(`${DATA}/journal/${name}`);
+    for (const folder of ['probes', 'kept'])
+      for (const name of this.#names(`${DATA}/journal/${folder}`)) found.push(`${DATA}/journal/${folder}/${name}`);
     return found;
   }
 
@@ -239,6 +242,15 @@ export class CrashWorld {
           })),
       ),
     );
+
+  /** Whether the tree at `path` is one of those from before the restore, with all that was in it. */
+  isWholeBefore(path: string): boolean {
+    return this.shape.volumes.some((_, index) =>
+      Object.entries(filesOf(this.shape, 'before', index)).every(
+        ([name, text]) => this.#read(`${path}/${name}`) === text,
+      ),
+    );
+  }
 
   #generation(index: number): Generation {
     const path = livePath(this.shape, index);
@@ -285,4 +297,6 @@ export const planOf = (targets: readonly RestoreTarget[], archiveFile = ARCHIVE)
   image: { reference: 'app:1', imageId: IMAGE, digest: null },
   holderContainerId: null,
   stopTimeoutSeconds: 1,
+  // Kept until the very moment of DONE: the janitor may come at once.
+  safetyDays: 0,
 });

@@ -2,7 +2,6 @@ import { isForgeError } from '@tiny-forge/contracts/domain';
 import type { DockerPort } from '@tiny-forge/docker';
 import { FS_READS, interceptFsPort, type FsPort } from '../../ports/fs-port.ts';
 import type { FrozenPlan, RestoreEngine } from '../../restore-engine.ts';
-import { CrashFs } from './crash-fs.ts';
 import { CrashWorld, OPERATION, TX, WORKLOAD, type WorldShape } from './crash-world.ts';
 import { appProblem, recordProblem, sweepProblems } from './invariants.ts';
 import { combinations, isExhaustive, powerCuts } from './power-cuts.ts';
@@ -129,7 +128,11 @@ class Explorer {
       fs,
       async (engine) => {
         if (isFaulty) return persist(engine, { ...machineOf(world), docker }, plan, history);
-        if (history === 'forward') return goForward(engine, world, plan, history);
+        if (history === 'forward') {
+          await goForward(engine, world, plan, history);
+          await this.#collect(state, engine);
+          return;
+        }
         await goToSwapped(engine, plan);
         await takeBack(engine, world, plan);
       },
@@ -146,6 +149,17 @@ class Explorer {
     this.#check(state, end?.done === true ? 'new' : 'old', end?.record ?? 'NONE');
   }
 
+  /** The janitor's turn where old trees are kept; before it, they are whole. */
+  async #collect(state: State, engine: RestoreEngine): Promise<void> {
+    if (this.#shape.safety === undefined) return;
+    if (state.depth === 0)
+      for (const { trees } of await engine.keptTrees())
+        for (const { path } of trees)
+          if (!state.world.isWholeBefore(path)) this.#fail(state, `${path} is not kept whole`);
+    const { problems } = await engine.collectKept(never);
+    for (const { code } of problems) this.#fail(state, `an old tree could not be collected: ${code}`);
+  }
+
   /** Recovers a copy of the machine, checks it, recovers it again. */
   async #recover(state: State, walk: AfterCrash, plan: FrozenPlan): Promise<void> {
     this.#recoveries++;
@@ -158,6 +172,7 @@ class Explorer {
       const after = { status: await engine.status(OPERATION), side: world.side() };
       world.violations.push(...sweepProblems(report, before, after));
       await walkOn(walk, engine, world, plan, history);
+      await this.#collect(here, engine);
     });
     const end = await this.#engine(world).status(OPERATION);
     this.#check(here, end?.done === true ? 'new' : 'old', end?.record ?? 'NONE');
@@ -285,10 +300,10 @@ class Explorer {
       this.#byDepth[depth] = (this.#byDepth[depth] ?? 0) + 1;
       this.#queue.push({ world: next, history, depth: depth + 1, story: `${story}; ${how} after ${call}` });
     };
-    add(world.crashed(new CrashFs(disks.map((disk) => disk.clone())), 'kill'), 'killed');
+    add(world.crashed(world.fs.forked(), 'kill'), 'killed');
     this.#exhaustive &&= disks.every(isExhaustive);
     const choices = disks.map((disk) => [...powerCuts(disk, news.byDisk.get(disk.id) ?? null)]);
-    for (const left of combinations(choices)) add(world.crashed(new CrashFs(left), 'power-cut'), 'power cut');
+    for (const left of combinations(choices)) add(world.crashed(world.fs.after(left), 'power-cut'), 'power cut');
   }
 }
 
@@ -329,7 +344,7 @@ const machineOf = (world: CrashWorld): WalkMachine => ({
 });
 
 export function copyOf(world: CrashWorld): CrashWorld {
-  return world.crashed(new CrashFs([...world.fs.disks.values()].map((disk) => disk.clone())), 'kill');
+  return world.crashed(world.fs.forked(), 'kill');
 }
 
 /** Of a journal record its type alone: stories are read by people. */

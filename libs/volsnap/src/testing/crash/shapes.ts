@@ -28,6 +28,7 @@ export const SHAPES = {
     app: 'absent',
     volumes: [{ ...volume, captured: 'absent', live: 'absent' }, volume],
   },
+  'old trees kept instead of a snapshot': { ...one, volumes: [volume, elsewhere], safety: 'keep-old-tree' },
 } as const satisfies Readonly<Record<string, WorldShape>>;
 
 export type ShapeName = keyof typeof SHAPES;

@@ -47,7 +47,8 @@ export async function goForward(
 export async function goToSwapped(engine: RestoreEngine, plan: FrozenPlan): Promise<void> {
   await engine.extract(plan, quietContext());
   await engine.stop(plan, quietContext());
-  await engine.recordSafe(plan, 'safety');
+  if (plan.safety === 'snapshot') await engine.recordSafe(plan, 'safety');
+  else await engine.recordOldTreesKept(plan);
   await engine.swap(plan, quietContext());
 }
 

@@ -1,0 +1,70 @@
+import path from 'node:path';
+import { isForgeError, ownNames, type Note } from '@tiny-forge/contracts/domain';
+import type { EngineParts } from '../engine-parts.ts';
+import { isTree, standingAt } from '../identity/tree-identity.ts';
+import type { Transaction } from '../journal/transaction.ts';
+import { existingAncestor } from '../plan/gather-host-facts.ts';
+import { naming, syncDirectories } from '../ports/fs-error.ts';
+import type { KeptReport } from '../restore-engine.ts';
+import { discardTree } from '../swap/discard-tree.ts';
+import { KeptRecords, type KeptRecord } from './kept-record.ts';
+
+const DAY_MS = 86_400_000;
+
+/** After DONE, before anything else is removed: the note that lets the old trees outlive their journal. */
+export async function keepOldTrees(parts: EngineParts, tx: Transaction): Promise<void> {
+  const trees = (tx.commit?.volumes ?? []).flatMap(({ index, target, parent, livePath, oldPath, old }) =>
+    old === null ? [] : [{ index, target, parent, livePath, path: oldPath, identity: old }],
+  );
+  const days = tx.begin.plan.safetyDays ?? 0;
+  // From DONE on, as the journal has it: a note that is written again says the same.
+  const done = Date.parse(tx.records.findLast((record) => record.type === 'DONE')?.at ?? tx.startedAt);
+  const { txId, operationId, workloadId } = tx;
+  const keptUntil = new Date(done + days * DAY_MS).toISOString();
+  await new KeptRecords(parts.fs, parts.dataDir).write({ v: 1, txId, operationId, workloadId, keptUntil, trees });
+}
+
+export async function keptTrees(parts: EngineParts): Promise<readonly KeptRecord[]> {
+  return (await new KeptRecords(parts.fs, parts.dataDir).list()).records;
+}
+
+/**
+ * Removes old trees past their time: each by identity, at the very place where it was kept. One that is elsewhere now is somebody's, and stays; so
+ * does what stands in its place. Idempotent; a kill leaves the note until all of it is done.
+ */
+export async function collectKept(parts: EngineParts, signal: AbortSignal): Promise<KeptReport> {
+  const store = new KeptRecords(parts.fs, parts.dataDir);
+  const { records, unreadable } = await store.list();
+  const collected: string[] = [];
+  const problems: Note[] = unreadable.map((file) => ({ code: 'IO_ERROR', params: { call: 'read', path: file, why: 'not a note of ours' } })); // prettier-ignore
+  const now = parts.clock.now().getTime();
+  for (const record of records) {
+    if (Date.parse(record.keptUntil) > now) continue;
+    try {
+      await collectOne(parts, record, signal);
+      await store.remove(record.txId);
+      collected.push(record.txId);
+    } catch (error) {
+      const note: Note = isForgeError(error)
+        ? { code: error.code, params: { ...error.params } }
+        : { code: 'INTERNAL', params: { why: String((error as Error | null)?.message) } };
+      problems.push(note);
+      parts.log.warn({ tx: record.txId, operation: record.operationId, ...note }, 'an old tree is kept longer');
+    }
+  }
+  return { collected, problems };
+}
+
+async function collectOne(parts: EngineParts, record: KeptRecord, signal: AbortSignal): Promise<void> {
+  const { fs } = parts;
+  for (const { index, parent, path: keptAt, livePath, identity } of record.trees) {
+    const trashName = `${record.txId}-${index}-old`;
+    const places = [keptAt, path.join(parent, `${ownNames.trashPrefix}${trashName}`)];
+    for (const place of places) {
+      if (!isTree(await naming('stat', place, () => standingAt(fs, place)), identity)) continue;
+      await discardTree(parts, { parent, identity, likely: [keptAt], trashName, livePath }, signal);
+      break;
+    }
+    await syncDirectories(fs, [await existingAncestor(fs, parent)]);
+  }
+}
