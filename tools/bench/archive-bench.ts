@@ -154,7 +154,9 @@ class SetBench {
       .split('\n')
       .map(Number) as [number, number];
     this.#bytes = bytes;
-    const packed = Number(this.#shell('{ tar -C "$S" -c "$D" || true; } 2>/dev/null | head -c 268435456 | gzip -6 | wc -c'));
+    const packed = Number(
+      this.#shell('{ tar -C "$S" -c "$D" || true; } 2>/dev/null | head -c 268435456 | gzip -6 | wc -c'),
+    );
     const ratio = Math.min(bytes, 268_435_456) / packed;
     terminal.say(
       '',
