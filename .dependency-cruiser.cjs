@@ -77,7 +77,7 @@ module.exports = {
       from: {
         path: '^libs/volsnap/src/',
         pathNot:
-          '^libs/volsnap/src/(testing/|ports/node-fs-port\\.ts|identity/file-system-names\\.ts)|\\.(spec|prove)\\.ts$',
+          '^libs/volsnap/src/(testing/|ports/node-fs-port\\.ts|identity/(file-system-names|directory-traits)\\.ts)|\\.(spec|prove)\\.ts$',
       },
       to: { path: '^(node:)?(fs|child_process)(/promises)?$', dependencyTypes: ['core'] },
     },

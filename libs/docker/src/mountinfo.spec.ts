@@ -17,9 +17,27 @@ describe('parseMountinfo', () => {
         mountPoint: '/mnt2',
         fileSystem: 'ext3',
         source: '/dev/root',
+        readOnly: false,
       },
-      { mountId: 22, parentId: 27, device: '0:21', root: '/', mountPoint: '/proc', fileSystem: 'proc', source: 'proc' },
+      {
+        mountId: 22,
+        parentId: 27,
+        device: '0:21',
+        root: '/',
+        mountPoint: '/proc',
+        fileSystem: 'proc',
+        source: 'proc',
+        readOnly: false,
+      },
     ]);
+  });
+
+  test.each([
+    ['the mount', '1 0 8:1 / / ro,noatime - ext4 x rw', true],
+    ['the file system', '1 0 8:1 / / rw - ext4 x ro,errors=continue', true],
+    ['neither', '1 0 8:1 / / rw,relatime - ext4 x rw,errors=remount-ro', false],
+  ])('read-only by %s', (_, line, readOnly) => {
+    expect(parseMountinfo(line)[0]?.readOnly).toBe(readOnly);
   });
 
   test('octal escapes, a name that is a hyphen, an empty source', () => {

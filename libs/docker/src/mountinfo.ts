@@ -10,6 +10,8 @@ export interface MountEntry {
   readonly mountPoint: string;
   readonly fileSystem: string;
   readonly source: string;
+  /** The mount, or the whole file system, refuses writes. */
+  readonly readOnly: boolean;
 }
 
 /** @throws RangeError for a line that is no mountinfo: guessing here would hide a user of a directory. */
@@ -21,7 +23,8 @@ export function parseMountinfo(text: string): MountEntry[] {
       const fields = line.split(' ');
       // Optional fields end at a lone hyphen, which no escaped field can be.
       const separator = fields.indexOf('-', 6);
-      const [mountId, parentId, device, root, mountPoint] = fields;
+      const [mountId, parentId, device, root, mountPoint, options] = fields;
+      const superOptions = fields[separator + 3] ?? '';
       const fileSystem = fields[separator + 1];
       const source = fields[separator + 2];
       if (separator < 0 || !device || !root || !mountPoint || fileSystem === undefined || source === undefined) {
@@ -35,6 +38,7 @@ export function parseMountinfo(text: string): MountEntry[] {
         mountPoint: unescape(mountPoint),
         fileSystem: unescape(fileSystem),
         source: unescape(source),
+        readOnly: [options ?? '', superOptions].some((list) => list.split(',').includes('ro')),
       };
     });
 }

@@ -163,10 +163,23 @@ describe('pre-flight', () => {
     await run('chattr', ['+i', scene.house.volumes]);
     try {
       const refused = await scene.house.preflight(scene.engine, snapshot).catch((error: unknown) => error);
-      expect(blockersOf(refused)).toEqual(['RENAME_REFUSED']);
+      expect(blockersOf(refused)).toEqual(['DIRECTORY_IMMUTABLE', 'DIRECTORY_IMMUTABLE']);
     } finally {
       await run('chattr', ['-i', scene.house.volumes]);
     }
+    const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
+      if (call.name === 'rename' && String(call.args[0]).includes('probe'))
+        throw Object.assign(new Error('injected'), { code: 'EPERM' });
+      return proceed();
+    });
+    const before = await scene.picture();
+    const refused = await scene.house
+      .preflight(scene.house.engine({ archive, fs }), snapshot)
+      .catch((error: unknown) => error);
+    expect(blockersOf(refused)).toEqual(['RENAME_REFUSED']);
+    // The probe writes beside the volumes, so only the time of that folder may differ.
+    const withoutTimes = (picture: string): string => picture.replace(/ \d+\.\d+ /g, ' ');
+    expect(withoutTimes(await scene.picture())).toBe(withoutTimes(before));
   });
 
   it('finds what a killed probe left, at the next sweep', async () => {

@@ -8,8 +8,9 @@ import { naming } from '../ports/fs-error.ts';
 import type { FsPort } from '../ports/fs-port.ts';
 import type { PlanInput } from '../restore-engine.ts';
 import { directoryUsers, hasLabels, instanceLabels, type MountUsers } from './directory-users.ts';
-import type { FileSystemFacts, HostFacts, VolumeFacts } from './host-facts.ts';
+import type { FileSystemFacts, HostFacts, ProcessRights, VolumeFacts } from './host-facts.ts';
 import { lastingUsers } from './lasting-users.ts';
+import { mappedIds, missingCapabilities } from './process-rights.ts';
 import { resolveImage } from './resolve-image.ts';
 import { resolveTargets, type ResolvedTarget } from './resolve-targets.ts';
 
@@ -54,6 +55,16 @@ export async function gatherHostFacts(from: FactSources, input: PlanInput, signa
             directoryUsers({ docker, mountUsers: from.mountUsers, paths, expected: ours }, signal),
           ),
     image: await resolveImage(from, input, instances, signal),
+    rights: await processRights(fs),
+  };
+}
+
+async function processRights(fs: FsPort): Promise<ProcessRights> {
+  const read = async (file: string): Promise<string> =>
+    (await naming('read', file, () => fs.readFile(file))).toString('utf8');
+  return {
+    missing: missingCapabilities(await read('/proc/self/status')),
+    userIds: mappedIds(await read('/proc/self/uid_map')),
   };
 }
 
@@ -70,6 +81,8 @@ async function volumeFacts(
   const standing = await naming('stat', hostPath, () => standingAt(fs, hostPath));
   const existing = await existingAncestor(fs, parent);
   const names = await naming('statfs', existing, () => fs.fileSystemNames(existing));
+  const above = await naming('stat', existing, () => fs.traits(existing));
+  const own = standing.kind === 'tree' ? await naming('stat', hostPath, () => fs.traits(hostPath)) : null;
   return {
     kind: 'resolved',
     ...declared,
@@ -82,6 +95,14 @@ async function volumeFacts(
     measure: standing.kind === 'tree' ? await archive.measure(hostPath, signal) : null,
     mounts: mountsAtOrBelow(mounts, hostPath).map((mount) => mount.mountPoint),
     fileSystem: await fileSystemFacts(fs, mounts, existing),
+    locked: [
+      ...above.flags.map((flag) => ({ path: existing, flag })),
+      ...(own?.flags ?? []).map((flag) => ({ path: hostPath, flag })),
+    ],
+    labels:
+      own === null || own.securityLabel === null || above.securityLabel === null
+        ? null
+        : { live: own.securityLabel, parent: above.securityLabel },
   };
 }
 
@@ -93,7 +114,13 @@ export async function fileSystemFacts(
   const existing = await existingAncestor(fs, directory);
   const mount = mountHolding(mounts, existing);
   const space = await naming('statfs', existing, () => fs.space(existing));
-  return { id: mount?.device ?? existing, mountPoint: mount?.mountPoint ?? existing, space };
+  return {
+    id: mount?.device ?? existing,
+    mountPoint: mount?.mountPoint ?? existing,
+    kind: mount?.fileSystem ?? '',
+    readOnly: mount?.readOnly ?? false,
+    space,
+  };
 }
 
 /** `directory` itself or its deepest ancestor that is there. */

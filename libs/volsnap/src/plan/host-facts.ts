@@ -16,12 +16,24 @@ export interface HostFacts {
   readonly users: readonly DirectoryUser[];
   /** null: the workload was never deployed and its source names no image. */
   readonly image: ImageFacts | null;
+  readonly rights: ProcessRights;
+}
+
+/** What this process may do. */
+export interface ProcessRights {
+  /** Capabilities that a restore needs and that it has not. */
+  readonly missing: readonly string[];
+  /** Of its user namespace; null: all there are. */
+  readonly userIds: number | null;
 }
 
 export interface FileSystemFacts {
   /** Stable within one boot; equal for directories that share their space. */
   readonly id: string;
   readonly mountPoint: string;
+  /** `ext4`, `overlay`, ... as mountinfo has it. */
+  readonly kind: string;
+  readonly readOnly: boolean;
   readonly space: FileSystemSpace;
 }
 
@@ -46,6 +58,10 @@ export interface ResolvedVolumeFacts extends DeclaredVolume {
   /** Mount points at or below `hostPath`. */
   readonly mounts: readonly string[];
   readonly fileSystem: FileSystemFacts;
+  /** Flags that keep the directory or the one above it from being changed. */
+  readonly locked: readonly { readonly path: string; readonly flag: string }[];
+  /** Security labels, where the system has them and the directory is there. */
+  readonly labels: { readonly live: string; readonly parent: string } | null;
 }
 
 export interface RefusedVolumeFacts extends DeclaredVolume {

@@ -11,6 +11,8 @@ const reserve = { fraction: 0.05, minBytes: GiB };
 const disk: FileSystemFacts = {
   id: '8:1',
   mountPoint: '/',
+  kind: 'ext4',
+  readOnly: false,
   space: { totalBytes: 100 * GiB, freeBytes: 50 * GiB, totalInodes: 1_000_000, freeInodes: 900_000 },
 };
 const identity = (inode: number) => ({ fileSystem: 'uuid:f', inode: `${inode}`, birthTimeNs: '1700000000000000000' });
@@ -73,6 +75,8 @@ const live = (source: string, inode: number, more: Partial<ResolvedVolumeFacts> 
   measure: { contentBytes: GiB, entries: 10 },
   mounts: [],
   fileSystem: disk,
+  locked: [],
+  labels: null,
   ...more,
 });
 const facts = (more: Partial<HostFacts> = {}): HostFacts => ({
@@ -82,6 +86,7 @@ const facts = (more: Partial<HostFacts> = {}): HostFacts => ({
   containers: [{ id: 'c1', name: 'guestbook-1', running: true }],
   users: [],
   image: { ref: image, available: true, pullable: false },
+  rights: { missing: [], userIds: null },
   ...more,
 });
 const plan = (some: Partial<HostFacts> = {}, more: Partial<PlanInput> = {}) =>
@@ -241,6 +246,38 @@ describe('blockers', () => {
     expect(codes({ archiveBytes: 999 })).toEqual(['ARCHIVE_DAMAGED']);
     expect(codes({ image: { ref: image, available: false, pullable: false } })).toEqual(['IMAGE_MISSING']);
     expect(codes({ image: { ref: image, available: false, pullable: true } })).toEqual([]);
+  });
+});
+
+describe('a host that cannot do it', () => {
+  const one = (more: Partial<ResolvedVolumeFacts>) => codes({ volumes: [live('data', 11, more), live('files', 12)] });
+  const label = (type: string): string => `system_u:object_r:${type}:s0`;
+
+  it.each([
+    ['a read-only mount', one({ fileSystem: { ...disk, readOnly: true } }), ['READ_ONLY_MOUNT']],
+    ['an overlay', one({ fileSystem: { ...disk, kind: 'overlay' } }), ['FS_UNSUITABLE']],
+    ['a flag', one({ locked: [{ path: '/d/volumes/stage/w', flag: 'immutable' }] }), ['DIRECTORY_IMMUTABLE']],
+    [
+      'a label that a new directory would not have',
+      one({ labels: { live: label('container_file_t'), parent: label('var_t') } }),
+      ['SELINUX_LABEL'],
+    ],
+    ['a label that is inherited', one({ labels: { live: label('var_t'), parent: label('var_t') } }), []],
+    [
+      'capabilities missing',
+      codes({ rights: { missing: ['CAP_CHOWN', 'CAP_FOWNER'], userIds: null } }),
+      ['CAPABILITY_MISSING'],
+    ],
+  ])('%s', (_, found, expected) => expect(found).toEqual(expected));
+
+  it('and says where not every owner exists', () => {
+    expect(warnings({ rights: { missing: [], userIds: 65_536 } })).toEqual(['USER_NAMESPACE']);
+  });
+
+  it('needs no room for a safety archive where old trees are kept', () => {
+    const snapshots = { ...disk, id: '8:2', mountPoint: '/snapshots', space: { ...disk.space, freeBytes: 7 * GiB } };
+    expect(codes({ snapshots })).toEqual(['INSUFFICIENT_SPACE']);
+    expect(codes({ snapshots }, { safety: 'keep-old-tree' })).toEqual([]);
   });
 });
 

@@ -50,6 +50,8 @@ export function planRestore(
   }));
   for (const { facts: live } of matched) blockers.push(...directoryBlockers(live));
   if (facts.archiveBytes !== input.snapshot.bytes) blockers.push(archiveBlocker(input, facts));
+  if (facts.rights.missing.length > 0)
+    blockers.push(blocker('CAPABILITY_MISSING', { capabilities: facts.rights.missing.join(', ') }));
   const involved = matched.map(({ facts: live }) => live.hostPath);
   const users = facts.users.filter((user) => involved.includes(user.path));
   for (const user of users.filter((one) => one.running && !one.watchesWholeHost))
@@ -68,6 +70,7 @@ export function planRestore(
   );
   const warnings = [
     ...warningsOf(input, image?.ref ?? null),
+    ...(facts.rights.userIds === null ? [] : [blocker('USER_NAMESPACE', { ids: facts.rights.userIds })]),
     ...users
       .filter((one) => !one.running || one.watchesWholeHost)
       .map((user) => blocker('DIRECTORY_FOREIGN_USER', { user: user.name, path: user.path })),
@@ -151,6 +154,13 @@ function directoryBlockers(live: ResolvedVolumeFacts): Blocker[] {
   const found: Blocker[] = [];
   const mount = live.mounts[0];
   if (mount !== undefined) found.push(blocker('VOLUME_IS_MOUNT_POINT', { path: hostPath, mount }));
+  if (live.fileSystem.readOnly)
+    found.push(blocker('READ_ONLY_MOUNT', { path: hostPath, mount: live.fileSystem.mountPoint }));
+  if (live.fileSystem.kind === 'overlay')
+    found.push(blocker('FS_UNSUITABLE', { path: hostPath, fileSystem: live.fileSystem.kind }));
+  for (const { path: locked, flag } of live.locked) found.push(blocker('DIRECTORY_IMMUTABLE', { path: locked, flag }));
+  if (live.labels && typeOf(live.labels.live) !== typeOf(live.labels.parent))
+    found.push(blocker('SELINUX_LABEL', { path: hostPath, label: live.labels.live, parentLabel: live.labels.parent }));
   if (live.standing === 'other')
     found.push(blocker('VOLUME_PATH_UNSAFE', { path: hostPath, why: 'it is not a directory' }));
   if (!live.hasIdentity || (live.standing === 'tree' && live.live === null))
@@ -159,6 +169,9 @@ function directoryBlockers(live: ResolvedVolumeFacts): Blocker[] {
     found.push(blocker('VOLUME_PATH_UNSAFE', { path: hostPath, why: 'its name is too long for a name beside it' }));
   return found;
 }
+
+/** `user:role:type:level`: what is made in a directory gets its type, and it is the type that decides who may read it. */
+const typeOf = (label: string): string => label.split(':')[2] ?? label;
 
 function archiveBlocker(input: PlanInput, facts: HostFacts): Blocker {
   if (facts.archiveBytes === null) return blocker('ARCHIVE_MISSING', { snapshotId: input.snapshot.id });
@@ -183,8 +196,8 @@ function spaceParts(
     }),
     { contentBytes: 0, entries: 0 },
   );
-  // The old trees stay where they are and take nothing more.
-  if (input.safety === 'keep-old-tree') return staged;
+  // The old trees stay where they are and take nothing more; the journal takes a little.
+  if (input.safety === 'keep-old-tree') return [...staged, { on: facts.snapshots, bytes: 1024 ** 2, inodes: 4 }];
   return [...staged, { on: facts.snapshots, bytes: archiveBytes(live), inodes: 2 }];
 }
 

@@ -9,6 +9,14 @@ export interface FileStat {
   readonly size: number;
 }
 
+/** What is said of a directory beside its mode. */
+export interface DirectoryTraits {
+  /** `immutable` and `append-only` (chattr +i, +a) keep a directory from being renamed; empty also where nobody can tell. */
+  readonly flags: readonly ('immutable' | 'append-only')[];
+  /** Of SELinux; null where that is off. */
+  readonly securityLabel: string | null;
+}
+
 /** Bytes and inodes as an unprivileged user would have them. `totalInodes` is 0 where the file system does not count them. */
 export interface FileSystemSpace {
   readonly totalBytes: number;
@@ -36,6 +44,8 @@ export interface FsPort {
   fileSystemNames(path: string): Promise<readonly string[]>;
   /** `/proc/self/mountinfo`. */
   mountInfo(): Promise<string>;
+  /** Of an existing directory. */
+  traits(path: string): Promise<DirectoryTraits>;
 
   /** Exactly this mode, whatever the umask. A name that is taken: EEXIST. */
   mkdir(path: string, mode: number): Promise<void>;
@@ -72,6 +82,7 @@ export const FS_CALLS = [
   'space',
   'fileSystemNames',
   'mountInfo',
+  'traits',
   'mkdir',
   'rename',
   'unlink',
@@ -97,6 +108,7 @@ export const FS_READS: readonly FsCallName[] = [
   'space',
   'fileSystemNames',
   'mountInfo',
+  'traits',
   'open',
 ];
 

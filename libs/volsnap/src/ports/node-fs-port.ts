@@ -3,7 +3,8 @@ import { constants, close, fsync, ftruncate, open, write } from 'node:fs';
 import { chmod, link, lstat, mkdir, readFile, readdir, rename, rmdir, statfs, symlink, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { FileSystemNames } from '../identity/file-system-names.ts';
-import type { FileStat, FileSystemSpace, FsPort } from './fs-port.ts';
+import { traitsOf } from '../identity/directory-traits.ts';
+import type { DirectoryTraits, FileStat, FileSystemSpace, FsPort } from './fs-port.ts';
 
 const openFd = promisify(open);
 const closeFd = promisify(close);
@@ -53,6 +54,10 @@ export class NodeFsPort implements FsPort {
 
   fileSystemNames(path: string): Promise<readonly string[]> {
     return this.#names.of(path);
+  }
+
+  traits(path: string): Promise<DirectoryTraits> {
+    return traitsOf(path);
   }
 
   async mountInfo(): Promise<string> {

@@ -199,6 +199,10 @@ export function fsPortContract(name: string, open: () => Promise<FsBench>): void
       expect(await codeOf(fs.syncFileSystem(at('nothing')))).not.toBe('ok');
     });
 
+    it('a plain directory has no traits', async () => {
+      expect(await fs.traits(bench.root)).toMatchObject({ flags: [] });
+    });
+
     it('space, names and mounts belong together', async () => {
       await fs.mkdir(at('below'), 0o700);
       const space = await fs.space(bench.root);

@@ -1,6 +1,6 @@
 import { applied, type PersistenceModel } from './crash-content.ts';
 import { CrashDisk, type Inode } from './crash-disk.ts';
-import type { FileStat, FsPort } from '../../ports/fs-port.ts';
+import type { DirectoryTraits, FileStat, FsPort } from '../../ports/fs-port.ts';
 
 interface Place {
   readonly disk: CrashDisk;
@@ -127,6 +127,12 @@ export class CrashFs implements FsPort {
         (id, index) => `${index + 2} 1 8:${index + 1} / /${id} rw,relatime - ext4 /dev/${id} rw`,
       );
       return ['1 1 0:1 / / ro - rootfs rootfs ro', ...lines, ''].join('\n');
+    });
+
+  traits = (path: string): Promise<DirectoryTraits> =>
+    this.#do(() => {
+      this.#directory('open', path);
+      return { flags: [], securityLabel: null };
     });
 
   mkdir = (path: string, mode: number): Promise<void> =>
