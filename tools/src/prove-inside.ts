@@ -19,7 +19,9 @@ const AT_ONCE = 2;
  */
 export async function runProveInside(args: readonly string[]): Promise<number> {
   const folder = args.find((arg) => path.isAbsolute(arg));
-  const layers = LAYERS.filter(({ cell }) => args.length === (folder === undefined ? 0 : 1) || args.includes(cell));
+  const isFull = args.includes('--full');
+  const named = args.filter((arg) => arg !== folder && arg !== '--full');
+  const layers = LAYERS.filter(({ cell }) => named.length === 0 || named.includes(cell));
   const results = fs.mkdtempSync(path.join(folder ?? os.tmpdir(), 'proof-'));
   let docker: DockerdRecord | null = null;
   const began = Date.now();
@@ -33,7 +35,7 @@ export async function runProveInside(args: readonly string[]): Promise<number> {
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
         for (let layer = queue.shift(); layer; layer = queue.shift())
-          cells.set(layer.cell, await runLayer(layer, results));
+          cells.set(layer.cell, await runLayer(layer, isFull, results));
       }),
     );
     return conclude(
@@ -49,7 +51,7 @@ export async function runProveInside(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runLayer(layer: Layer, results: string): Promise<Cell> {
+async function runLayer(layer: Layer, isFull: boolean, results: string): Promise<Cell> {
   const base = path.join(results, layer.cell.replace(/\W+/g, '-'));
   const [report, notes, log] = [`${base}.json`, `${base}.notes`, `${base}.log`];
   const began = Date.now();
@@ -70,7 +72,7 @@ async function runLayer(layer: Layer, results: string): Promise<Cell> {
       ],
       {
         cwd: path.join(checkout, layer.folder),
-        env: { ...process.env, ...layer.env, PROOF_NOTES: notes, FORCE_COLOR: '0' },
+        env: { ...process.env, ...layer.env, ...(isFull ? layer.fullEnv : {}), PROOF_NOTES: notes, FORCE_COLOR: '0' },
         stdio: ['ignore', output, output],
       },
     );

@@ -8,6 +8,8 @@ export interface Layer {
   /** Which of their tests count; default: all. */
   readonly only?: RegExp;
   readonly env?: Readonly<Record<string, string>>;
+  /** What `--full` changes in it. */
+  readonly fullEnv?: Readonly<Record<string, string>>;
   /** What a machine may lack without the cell being red. */
   readonly mayBeSkipped?: boolean;
 }
@@ -16,6 +18,14 @@ const volsnap = { folder: 'libs/volsnap', env: { PROOF: 'full' } } as const;
 
 /** The longest first: two run at a time. A new layer is one more entry. */
 export const LAYERS: readonly Layer[] = [
+  {
+    cell: 'chaos',
+    folder: 'e2e',
+    files: ['chaos\\.e2e\\.spec'],
+    env: { CHAOS_ROUNDS: '20' },
+    fullEnv: { CHAOS_ROUNDS: '200' },
+    mayBeSkipped: true,
+  },
   { ...volsnap, cell: 'L1 weak', files: ['crash-weak\\.prove'] },
   { ...volsnap, cell: 'L2 killed processes', files: ['/kill\\.int\\.spec'] },
   { ...volsnap, cell: 'L1 ordered', files: ['crash-ordered\\.prove'] },

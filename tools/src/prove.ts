@@ -1,20 +1,24 @@
 import fs from 'node:fs';
 import os from 'node:os';
+import { checkout } from '../bootstrap.mjs';
 import { thisMachine } from './commands.ts';
 import { aptInstall } from './apt.ts';
+import { ensureBuilt } from './build.ts';
 import { LAYERS } from './prove-layers.ts';
 import { listenForStop } from './stop-request.ts';
 import { reportFailure, terminal } from './terminal.ts';
 import { openTestRoom, type TestRoom } from './test-room.ts';
 import { planRun, provideTools, runInside } from './test-run.ts';
 
+const FULL = '--full';
 const cells = LAYERS.map(({ cell }) => cell);
-const USAGE = `npm run prove                 every proof of the restore transaction
+const USAGE = `npm run prove                 every proof of the restore transaction, 20 rounds of chaos
+npm run prove -- --full       the same with 200 rounds, an hour more
 npm run prove -- 'L4 ext4'    some of them: ${cells.join(', ')}`;
 
 /** `npm run prove`: provides what the proofs need, runs the layers two at a time, prints the table. Resolves with the exit code. */
 export async function runProve(args: readonly string[]): Promise<number> {
-  const unknown = args.find((arg) => !cells.includes(arg));
+  const unknown = args.find((arg) => arg !== FULL && !cells.includes(arg));
   if (unknown !== undefined) {
     terminal.problem(`Unknown layer ${unknown}.\n\n${USAGE}`);
     return 2;
@@ -28,6 +32,7 @@ export async function runProve(args: readonly string[]): Promise<number> {
     // Real power cuts want it; without it their cell says that they were skipped.
     if (machine.which('mkfs.xfs') === null && machine.isRoot && machine.hasApt)
       await aptInstall(machine, terminal, 'programs', ['xfsprogs'], 'the power is cut on real xfs');
+    await ensureBuilt(checkout, terminal, stop.signal);
     room = await openTestRoom(thisMachine(), fs.existsSync('/var/tmp') ? '/var/tmp' : os.tmpdir());
     const code = await runInside(await planRun(machine, room, tools, 'prove-inside.ts', args), stop.signal);
     if (stop.signal.aborted) throw stop.signal.reason;

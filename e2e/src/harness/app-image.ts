@@ -24,6 +24,17 @@ printf 'HTTP/1.0 %s\\r\\nContent-Type: text/plain\\r\\n\\r\\n' "$status"
 /bin/busybox cat /data/token
 `;
 
+/** Takes a number into the ledger of every volume and only then acknowledges it, with the generation that the ledger belongs to. */
+const WRITE = `#!/bin/busybox sh
+for volume in /data /shared /files; do echo "\${QUERY_STRING}" >> $volume/ledger || exit 1; done
+printf 'HTTP/1.0 200 OK\\r\\nContent-Type: text/plain\\r\\n\\r\\n'
+echo "$(/bin/busybox head -n 1 /data/ledger) \${QUERY_STRING}"
+`;
+const READ = `#!/bin/busybox sh
+printf 'HTTP/1.0 200 OK\\r\\nContent-Type: text/plain\\r\\n\\r\\n'
+/bin/busybox cat "/\${QUERY_STRING}/ledger"
+`;
+
 /** Loads a small image with an id of its own. */
 export async function loadAppImage(docker: DockerEngine, reference: string): Promise<string> {
   const folder = temporaryFolder('image');
@@ -32,7 +43,8 @@ export async function loadAppImage(docker: DockerEngine, reference: string): Pro
       fs.mkdirSync(path.join(folder, dir), { recursive: true });
     fs.copyFileSync(staticBusybox(), path.join(folder, 'bin/busybox'));
     fs.writeFileSync(path.join(folder, 'app.sh'), APP, { mode: 0o755 });
-    fs.writeFileSync(path.join(folder, 'www/cgi-bin/health'), HEALTH, { mode: 0o755 });
+    for (const [name, script] of Object.entries({ health: HEALTH, write: WRITE, read: READ }))
+      fs.writeFileSync(path.join(folder, 'www/cgi-bin', name), script, { mode: 0o755 });
     fs.writeFileSync(path.join(folder, 'image-name'), reference);
     const tar = execFileSync('tar', ['-C', folder, '--owner=0', '--group=0', '-c', '.'], {
       maxBuffer: 64 * 1024 * 1024,

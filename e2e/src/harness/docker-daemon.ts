@@ -43,6 +43,7 @@ export class DockerDaemon {
   }
 
   async up(): Promise<void> {
+    if (this.#process?.isAlive) return;
     const args = ['--data-root', path.join(this.#folder, 'data'), '--exec-root', path.join(this.#folder, 'x')];
     args.push('-H', this.host, '--pidfile', path.join(this.#folder, 'pid'), '-b', this.#bridge);
     this.#process = new OwnProcess('dockerd', args, {
@@ -57,12 +58,24 @@ export class DockerDaemon {
     await this.#process?.signal('SIGTERM', 60_000);
   }
 
+  /** As the kernel would when memory runs out. Its containers run on until the next daemon. */
+  async kill(): Promise<void> {
+    await this.#process?.signal('SIGKILL');
+  }
+
   async destroy(): Promise<void> {
     if (this.#process?.isAlive) {
       for (const container of await this.engine.containers()) await this.engine.remove(container.Id);
       await this.down();
     }
     execFileSync('ip', ['link', 'del', this.#bridge]);
+    // A daemon that was killed leaves mounts of its containers.
+    const mounts = fs
+      .readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '');
+    for (const place of mounts.filter((each) => each.startsWith(`${this.#folder}/`)).reverse())
+      execFileSync('umount', [place]);
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 }
