@@ -7,6 +7,7 @@ import type { OperationGateway } from './operations/operation-gateway.ts';
 import { OperationsController } from './operations/operations.controller.ts';
 import { GATEWAY, PARTS, type Parts } from './parts.ts';
 import { Services } from './services.ts';
+import { ContentsController } from './snapshots/contents.controller.ts';
 import { SnapshotsController } from './snapshots/snapshots.controller.ts';
 import { Metrics } from './system/metrics.ts';
 import type { ReadinessProbe } from './system/readiness.ts';
@@ -19,7 +20,14 @@ export class AppModule {
     const services = new Services(parts, gateway, readiness);
     return {
       module: AppModule,
-      controllers: [AuthController, WorkloadsController, SnapshotsController, OperationsController, SystemController],
+      controllers: [
+        AuthController,
+        WorkloadsController,
+        SnapshotsController,
+        ContentsController,
+        OperationsController,
+        SystemController,
+      ],
       providers: [
         { provide: PARTS, useValue: parts },
         { provide: GATEWAY, useValue: gateway },

@@ -80,6 +80,7 @@ export async function composeParts(options: CompositionOptions): Promise<Parts> 
     deployer,
     restoreEngine: createRestoreEngine({ ...engine, healthOf }),
     captureEngine: createCaptureEngine(engine),
+    archiveKey: engine.key,
     scopeContext,
   };
 }

@@ -83,6 +83,7 @@ export async function createApp({ parts, gateway, readiness, webRoot }: AppOptio
     },
     close: async () => {
       await services.streams.close();
+      await services.archives.close();
       await app.close();
     },
   };

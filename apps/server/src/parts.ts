@@ -24,6 +24,8 @@ export interface Parts {
   readonly deployer: Deployer;
   readonly restoreEngine: RestoreEngine;
   readonly captureEngine: CaptureEngine;
+  /** Authenticates the archives of this installation, 32 bytes. */
+  readonly archiveKey: Buffer;
   /** What `VolumeScope.resolve` is given; `forbidden` of I13 included. Asks Docker for its root once and remembers it. */
   readonly scopeContext: (workloadId: string) => Promise<ScopeContext>;
 }

@@ -6,6 +6,8 @@ import { OperationService } from './operations/operation-service.ts';
 import { Submissions } from './operations/submission.ts';
 import type { Parts } from './parts.ts';
 import { RestoreService } from './restore/restore-service.ts';
+import { OpenArchives } from './snapshots/open-archives.ts';
+import { SnapshotContents } from './snapshots/snapshot-contents.ts';
 import type { ReadinessProbe } from './system/readiness.ts';
 import { LiveStatus } from './workloads/live-status.ts';
 import { WorkloadPresenter } from './workloads/workload-presenter.ts';
@@ -24,6 +26,8 @@ export class Services {
   readonly restores: RestoreService;
   readonly operations: OperationService;
   readonly streams: Streams;
+  readonly archives: OpenArchives;
+  readonly contents: SnapshotContents;
 
   constructor(parts: Parts, gateway: OperationGateway, readiness: ReadinessProbe) {
     this.bootId = parts.newId();
@@ -35,6 +39,8 @@ export class Services {
     this.submissions = new Submissions(parts, gateway, readiness, this.status);
     this.restores = new RestoreService(parts, this.submissions);
     this.operations = new OperationService(parts, gateway, this.submissions, this.restores);
+    this.archives = new OpenArchives({ key: parts.archiveKey });
+    this.contents = new SnapshotContents(parts, this.archives);
     this.streams = new Streams(parts, this.operationPresenter, this.status, this.bootId);
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  ENTRY_TYPES,
   OPERATION_KINDS,
   OPERATION_STATES,
   PERMISSIONS,
@@ -171,6 +172,33 @@ export const snapshot = z
     expiresAt: time.nullable().optional(),
   })
   .meta({ id: 'Snapshot' });
+
+/** One name in a snapshot. Names are bytes on disk: `path` is null where they are not UTF-8, `path64` always says them. */
+export const snapshotEntry = z
+  .looseObject({
+    name: z.string().meta({
+      description:
+        'For people: control, format and direction characters, and bytes that are not UTF-8, are escaped, a backslash is doubled.',
+    }),
+    path: z.string().nullable().meta({ description: 'From the root of the volume; null where it is not UTF-8.' }),
+    path64: z.string().meta({ description: 'The same as base64url of its bytes, for the query parameter path64.' }),
+    type: z.enum(ENTRY_TYPES),
+    size: z.int(),
+    mode: z.int().meta({ description: 'Twelve bits.' }),
+    uid: z.int(),
+    gid: z.int(),
+    mtime: time.nullable().meta({ description: 'Up to nine decimals; null beyond the year 9999.' }),
+    link: z
+      .string()
+      .nullable()
+      .meta({ description: 'Symlink: its target; hardlink: the other name in the volume. Escaped as name is.' }),
+    link64: z.string().nullable().meta({ description: 'The same as base64url of its bytes.' }),
+    sha256: z.string().nullable().meta({ description: 'Hex; of files.' }),
+  })
+  .meta({ id: 'SnapshotEntry' });
+export const snapshotFolder = z
+  .looseObject({ folder: snapshotEntry, items: z.array(snapshotEntry), nextCursor: z.string().nullable() })
+  .meta({ id: 'SnapshotFolder' });
 
 // --- restore
 
@@ -398,6 +426,8 @@ export type HealthConfig = z.infer<typeof health>;
 export type Workload = z.infer<typeof workload>;
 export type WorkloadStatus = z.infer<typeof workloadStatus>;
 export type Snapshot = z.infer<typeof snapshot>;
+export type SnapshotEntry = z.infer<typeof snapshotEntry>;
+export type SnapshotFolder = z.infer<typeof snapshotFolder>;
 export type RestorePlan = z.infer<typeof restorePlan>;
 export type Blocker = z.infer<typeof blocker>;
 export type Operation = z.infer<typeof operation>;

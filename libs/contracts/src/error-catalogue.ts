@@ -8,6 +8,7 @@ export const ERROR_KINDS = [
   'precondition', // 412
   'too-large', // 413
   'unsupported', // 415
+  'unsatisfiable', // 416
   'misdirected', // 421
   'invalid', // 422
   'blocked', // 422
@@ -177,6 +178,56 @@ const catalogue = {
     next: 'Look into the server log for the report id.',
   },
 
+  // snapshot data
+  RANGE_NOT_SATISFIABLE: {
+    kind: 'unsatisfiable',
+    title: 'No such range',
+    detail: 'The range does not lie inside the {size} bytes of the file.',
+    next: 'Ask for a range inside the file, or for all of it.',
+  },
+  ENTRY_NOT_A_FILE: {
+    kind: 'invalid',
+    title: 'Not a file',
+    detail: '{entry} is a {type}, not a file; links are not followed.',
+    next: 'Ask for a file.',
+  },
+  ENTRY_NOT_A_FOLDER: {
+    kind: 'invalid',
+    title: 'Not a folder',
+    detail: '{entry} is a {type}, not a folder; links are not followed.',
+    next: 'Ask for a folder.',
+  },
+  TOO_MANY_TRANSFERS: {
+    kind: 'throttled',
+    title: 'Too many transfers',
+    detail: '{limit} transfers of snapshot data are under way already.',
+    next: 'Wait until one of them has ended.',
+  },
+  UPLOAD_TOO_LARGE: {
+    kind: 'too-large',
+    title: 'The upload is larger than the disk allows',
+    detail: 'The upload needs {need} bytes; {free} may be taken, the rest of the disk is kept free.',
+    next: 'Free space on the file system of the data folder, then upload again.',
+  },
+  UPLOAD_INCOMPLETE: {
+    kind: 'malformed',
+    title: 'The upload did not arrive whole',
+    detail: 'The upload did not arrive whole: {why}.',
+    next: 'Upload it again.',
+  },
+  UPLOAD_LOST: {
+    kind: 'state',
+    title: 'The uploaded file is gone',
+    detail: 'The uploaded file is not on this host any more.',
+    next: 'Upload it again.',
+  },
+  IMPORT_NAMES_NO_VOLUME: {
+    kind: 'invalid',
+    title: 'The archive names no volume',
+    detail: 'The archive is one tree without a manifest, and the workload has {count} volumes it could be.',
+    next: 'Upload it again and say with target which volume it is.',
+  },
+
   // conflicts
   NAME_TAKEN: {
     kind: 'conflict',
@@ -225,6 +276,12 @@ const catalogue = {
     title: 'Not replayable',
     detail: 'Only operations that ended without success can be run again.',
     next: 'Start a new operation.',
+  },
+  NOT_UNDOABLE: {
+    kind: 'conflict',
+    title: 'Cannot be undone',
+    detail: 'Only a restore that succeeded can be undone, and only until its safety snapshot goes.',
+    next: 'Restore another snapshot.',
   },
   SNAPSHOT_PINNED: {
     kind: 'conflict',

@@ -12,6 +12,8 @@ export type {
   Readiness,
   RestorePlan,
   Snapshot,
+  SnapshotEntry,
+  SnapshotFolder,
   StepProgress,
   SystemInfo,
   VolumeConfig,

@@ -88,6 +88,10 @@ export const SNAPSHOT_KINDS = ['manual', 'scheduled', 'pre-restore', 'imported']
 export type SnapshotKind = (typeof SNAPSHOT_KINDS)[number];
 export const SNAPSHOT_STATES = ['CREATING', 'READY', 'FAILED'] as const;
 export type SnapshotState = (typeof SNAPSHOT_STATES)[number];
+export const ENTRY_TYPES = ['file', 'directory', 'symlink', 'hardlink'] as const;
+/** What an uploaded archive claims to be: ours, made with any key, or anybody's tar. */
+export const IMPORT_PROFILES = ['tiny-forge', 'tar'] as const;
+export type ImportProfile = (typeof IMPORT_PROFILES)[number];
 export const QUIESCE_MODES = ['pause', 'stop', 'none'] as const;
 export type QuiesceMode = (typeof QUIESCE_MODES)[number];
 export type Codec = 'zstd' | 'gzip';

@@ -15,6 +15,7 @@ const CATEGORY: Readonly<Record<ErrorKind, 'expected' | 'alarming' | 'cancellati
   precondition: 'expected',
   'too-large': 'expected',
   unsupported: 'expected',
+  unsatisfiable: 'alarming',
   misdirected: 'alarming',
   invalid: 'expected',
   blocked: 'expected',

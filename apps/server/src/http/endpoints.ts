@@ -4,6 +4,12 @@ import type { Confirmation, Endpoint, Resources } from './endpoint.ts';
 
 const limit = z.coerce.number().int().min(1).max(200).default(50);
 const cursor = z.string().max(1024).optional();
+/** A place in a volume: `path` in UTF-8, or `path64`, base64url of its bytes, for names that are not. Neither: the root. */
+const placeQuery = {
+  volume: z.coerce.number().int().min(0).max(65_535),
+  path: z.string().max(8192).optional(),
+  path64: z.string().max(8192).optional(),
+};
 const pageQuery = z.strictObject({ cursor, limit });
 /** `state=FAILED,RUNNING` or repeated. */
 const several = <T extends string>(allowed: readonly [T, ...T[]]) =>
@@ -265,6 +271,33 @@ export const ENDPOINTS = define({
     resource: 'snapshot',
     idempotent: false,
     answers: [{ status: 200, description: 'The file, streamed.', contentType: 'application/octet-stream' }],
+  },
+  snapshotEntries: {
+    method: 'GET',
+    path: '/api/workloads/:id/snapshots/:sid/entries',
+    summary: 'What lies in a folder of a snapshot, in byte order of the names',
+    tag: 'snapshots',
+    access: 'snapshots:data',
+    readAccess: 'snapshots:read',
+    resource: 'snapshot',
+    query: z.strictObject({ ...placeQuery, cursor, limit: z.coerce.number().int().min(1).max(1000).default(200) }),
+    idempotent: false,
+    answers: json(200, 'One page.', api.snapshotFolder),
+  },
+  snapshotContent: {
+    method: 'GET',
+    path: '/api/workloads/:id/snapshots/:sid/content',
+    summary: 'One file of a snapshot, or a range of it',
+    tag: 'snapshots',
+    access: 'snapshots:data',
+    readAccess: 'snapshots:read',
+    resource: 'snapshot',
+    query: z.strictObject(placeQuery),
+    idempotent: false,
+    answers: [
+      { status: 200, description: 'The file, streamed.', contentType: 'application/octet-stream' },
+      { status: 206, description: 'The range that was asked for.', contentType: 'application/octet-stream' },
+    ],
   },
   restorePlan: {
     method: 'GET',

@@ -23,6 +23,7 @@ export const STATUS_OF_KIND = {
   precondition: 412,
   'too-large': 413,
   unsupported: 415,
+  unsatisfiable: 416,
   misdirected: 421,
   invalid: 422,
   blocked: 422,

@@ -53,7 +53,7 @@ export class SnapshotsController {
   @Handles(ENDPOINTS.deleteSnapshot)
   async delete(@Req() request: FastifyRequest): Promise<void> {
     const { state, captureEngine } = this.#parts;
-    const { id, workloadId } = resourceOf(request, 'snapshot');
+    const { id, workloadId, codec } = resourceOf(request, 'snapshot');
     const refusal = await state.transaction(async (stores) => {
       const now = await stores.snapshots.get(id);
       const maker = now?.operationId ? await stores.operations.get(now.operationId) : null;
@@ -65,6 +65,7 @@ export class SnapshotsController {
       throw new RequestError('OPERATION_IN_PROGRESS', { operationId, kind });
     }
     if (refusal) throw new RequestError('SNAPSHOT_PINNED', { operationId: refusal.heldBy });
+    await this.#services.archives.forget(captureEngine.archivePath(workloadId, id, codec));
     try {
       await captureEngine.remove(workloadId, id);
     } catch (error) {

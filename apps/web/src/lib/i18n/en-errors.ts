@@ -59,6 +59,15 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   LANE_STUCK: () => 'The queue of this app still holds an operation that has ended.',
   INTERNAL: (v) => `Something unexpected happened. Report ${v.name('reportId')} in the server log says what.`,
 
+  RANGE_NOT_SATISFIABLE: (v) => `The file has only ${v.bytes('size')}.`,
+  ENTRY_NOT_A_FILE: (v) => `Not a file: ${v.name('entry')}. Links are not followed.`,
+  ENTRY_NOT_A_FOLDER: (v) => `Not a folder: ${v.name('entry')}. Links are not followed.`,
+  TOO_MANY_TRANSFERS: (v) => `${v.count('limit')} transfers of snapshot data are under way already.`,
+  UPLOAD_TOO_LARGE: (v) => `The upload needs ${v.bytes('need')}; the disk allows ${v.bytes('free')}.`,
+  UPLOAD_INCOMPLETE: () => 'The upload did not arrive whole.',
+  UPLOAD_LOST: () => 'The uploaded file is not on this host any more.',
+  IMPORT_NAMES_NO_VOLUME: (v) => `The archive does not say which of the ${v.count('count')} volumes it is.`,
+
   NAME_TAKEN: (v) => `An app ${v.name('name')} exists already in ${v.name('project')} / ${v.name('stage')}.`,
   OPERATION_IN_PROGRESS: (v) => `${kinds[v.raw('kind')] ?? 'An operation'} is already running.`,
   WORKLOAD_HELD: () => 'This app is held: one of its operations needs you first.',
@@ -67,6 +76,7 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   PAST_DECISION: () => 'The swap is under way; this can no longer be stopped. It can be undone afterwards.',
   NOT_WAITING: () => 'The operation does not wait for a decision any more.',
   NOT_REPLAYABLE: () => 'Only an operation that ended without success can be run again.',
+  NOT_UNDOABLE: () => 'Only a restore that succeeded can be undone, and only until its safety snapshot goes.',
   SNAPSHOT_PINNED: () => 'The snapshot is needed by an operation that can still be undone.',
   SNAPSHOT_NOT_READY: (v) => `The snapshot is not ready (${v.name('state')}).`,
   OPERATION_OPEN: (v) => `${v.name('field')} cannot be changed while an operation is open.`,

@@ -56,6 +56,15 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   LANE_STUCK: () => 'Очередь приложения всё ещё занята операцией, которая уже закончилась.',
   INTERNAL: (v) => `Произошла непредвиденная ошибка. Подробности в журнале сервера, отчёт ${v.name('reportId')}.`,
 
+  RANGE_NOT_SATISFIABLE: (v) => `В файле всего ${v.bytes('size')}.`,
+  ENTRY_NOT_A_FILE: (v) => `Это не файл: ${v.name('entry')}. По ссылкам не переходим.`,
+  ENTRY_NOT_A_FOLDER: (v) => `Это не папка: ${v.name('entry')}. По ссылкам не переходим.`,
+  TOO_MANY_TRANSFERS: (v) => `Уже идёт столько передач данных снимков, сколько можно: ${v.count('limit')}.`,
+  UPLOAD_TOO_LARGE: (v) => `Для архива нужно ${v.bytes('need')}; диск позволяет ${v.bytes('free')}.`,
+  UPLOAD_INCOMPLETE: () => 'Архив загрузился не целиком.',
+  UPLOAD_LOST: () => 'Загруженного файла на этом хосте больше нет.',
+  IMPORT_NAMES_NO_VOLUME: (v) => `В архиве не сказано, какой это том; томов у приложения: ${v.count('count')}.`,
+
   NAME_TAKEN: (v) => `Приложение ${v.name('name')} уже есть в ${v.name('project')} / ${v.name('stage')}.`,
   OPERATION_IN_PROGRESS: (v) => `Уже идёт ${kinds[v.raw('kind')] ?? 'операция'}.`,
   WORKLOAD_HELD: () => 'Приложение заблокировано: одной из его операций сначала нужна ваша помощь.',
@@ -64,6 +73,7 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   PAST_DECISION: () => 'Идёт замена; прервать уже нельзя. Потом восстановление можно будет отменить.',
   NOT_WAITING: () => 'Операция больше не ждёт решения.',
   NOT_REPLAYABLE: () => 'Заново можно запустить только операцию, которая не удалась.',
+  NOT_UNDOABLE: () => 'Отменить можно только удавшееся восстановление, и только пока хранится его страховочный снимок.',
   SNAPSHOT_PINNED: () => 'Снимок нужен операции, которую ещё можно отменить.',
   SNAPSHOT_NOT_READY: (v) => `Снимок не готов (${v.name('state')}).`,
   OPERATION_OPEN: (v) => `Поле ${v.name('field')} нельзя изменить, пока операция не закончена.`,
