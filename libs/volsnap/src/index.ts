@@ -4,6 +4,8 @@ export { createRestoreEngine, type RestoreEngineOptions } from './create-restore
 export type { HealthOf } from './engine-parts.ts';
 export type { Clock, EngineLog } from './environment.ts';
 export { WorkloadMutex } from './host-mutex.ts';
+export { createImportEngine, type ImportEngineOptions } from './import/create-import-engine.ts';
+export type * from './import/import-engine.ts';
 export { txIdOf } from './journal/journal-name.ts';
 export { archiveSafePort } from './ports/archive-safe-port.ts';
 export type { ArchivePort } from './ports/archive-port.ts';
