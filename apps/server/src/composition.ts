@@ -10,6 +10,7 @@ import { absoluteScope, projectScope, stageScope } from '@tiny-forge/scope-host'
 import { imageSourceType } from '@tiny-forge/source-image';
 import {
   createCaptureEngine,
+  createImportEngine,
   createRestoreEngine,
   NodeFsPort,
   WorkloadMutex,
@@ -66,6 +67,7 @@ export async function composeParts(options: CompositionOptions): Promise<Parts> 
     log,
     mutex: new WorkloadMutex(),
   };
+  const captureEngine = createCaptureEngine(engine);
   return {
     settings,
     dataDir,
@@ -79,7 +81,8 @@ export async function composeParts(options: CompositionOptions): Promise<Parts> 
     docker,
     deployer,
     restoreEngine: createRestoreEngine({ ...engine, healthOf }),
-    captureEngine: createCaptureEngine(engine),
+    captureEngine,
+    importEngine: createImportEngine({ ...engine, capture: captureEngine }),
     archiveKey: engine.key,
     scopeContext,
   };

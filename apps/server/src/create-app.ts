@@ -41,7 +41,8 @@ export async function createApp({ parts, gateway, readiness, webRoot }: AppOptio
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: 300 },
-    requestTimeout: 120_000,
+    // An upload may take hours: bodies have deadlines of their own, see body-parsing.
+    requestTimeout: 0,
     // An address that cannot be decoded or is too long reaches no hook and no filter.
     frameworkErrors: (_error: unknown, _request: unknown, reply: FastifyReply) => {
       const problem = toProblem(new RequestError('NOT_FOUND', { what: 'This address' }));
@@ -83,6 +84,7 @@ export async function createApp({ parts, gateway, readiness, webRoot }: AppOptio
     },
     close: async () => {
       await services.streams.close();
+      services.imports.close();
       await services.archives.close();
       await app.close();
     },

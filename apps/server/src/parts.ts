@@ -3,7 +3,7 @@ import type { Settings } from '@tiny-forge/contracts/domain';
 import type { Deployer } from '@tiny-forge/deployer';
 import type { DockerPort } from '@tiny-forge/docker';
 import type { PluginRegistry, ScopeContext } from '@tiny-forge/plugin-api';
-import type { CaptureEngine, RestoreEngine } from '@tiny-forge/volsnap';
+import type { CaptureEngine, ImportEngine, RestoreEngine } from '@tiny-forge/volsnap';
 import type { Clock, State } from './state/index.ts';
 
 /** Everything this process is made of, built once by `composition.ts`, in every role. Stopped in the reverse order by `main.ts`. */
@@ -24,6 +24,7 @@ export interface Parts {
   readonly deployer: Deployer;
   readonly restoreEngine: RestoreEngine;
   readonly captureEngine: CaptureEngine;
+  readonly importEngine: ImportEngine;
   /** Authenticates the archives of this installation, 32 bytes. */
   readonly archiveKey: Buffer;
   /** What `VolumeScope.resolve` is given; `forbidden` of I13 included. Asks Docker for its root once and remembers it. */

@@ -78,7 +78,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const port = await app.listen(settings.host, settings.port);
     if (hostStart) hostStart.start();
     else runtime.start();
-    ending.push(startHousekeeping(parts));
+    ending.push(startHousekeeping(parts, app));
     const demo = startDemo(parts, app, readiness);
     if (demo) ending.push(() => demo.stop());
     return { url: urlOf(settings.host, port), parts, stop: end };
@@ -89,10 +89,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function makeRuntime(parts: Parts): OperationsRuntime {
-  const { registry, deployer, restoreEngine, captureEngine, scopeContext } = parts;
+  const { registry, deployer, restoreEngine, captureEngine, importEngine, scopeContext } = parts;
   return createOperationsRuntime({
     ...parts,
-    host: { registry, deployer, restoreEngine, captureEngine, scopeContext },
+    host: { registry, deployer, restoreEngine, captureEngine, importEngine, scopeContext },
   });
 }
 
@@ -121,9 +121,10 @@ export function urlOf(host: string, port: number): string {
 }
 
 const HOUSEKEEPING_MS = 3_600_000;
+const COLLECT_MS = 60_000;
 
 /** Forgets what has run out. @returns its end */
-function startHousekeeping({ state, log }: Parts): () => void {
+function startHousekeeping({ state, log, settings }: Parts, app: App): () => void {
   const clean = async (): Promise<void> => {
     try {
       await state.idempotency.purgeOld();
@@ -134,5 +135,17 @@ function startHousekeeping({ state, log }: Parts): () => void {
   };
   const timer = setInterval(() => void clean(), HOUSEKEEPING_MS);
   timer.unref();
-  return () => clearInterval(timer);
+  const collect = (): void => {
+    app.services.imports.collect().catch((error: unknown) => {
+      log.warn({ err: error }, 'uploads that nobody needs could not be removed');
+    });
+  };
+  if (settings.role === 'control') return () => clearInterval(timer);
+  collect();
+  const collecting = setInterval(collect, COLLECT_MS);
+  collecting.unref();
+  return () => {
+    clearInterval(timer);
+    clearInterval(collecting);
+  };
 }

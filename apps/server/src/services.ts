@@ -6,6 +6,7 @@ import { OperationService } from './operations/operation-service.ts';
 import { Submissions } from './operations/submission.ts';
 import type { Parts } from './parts.ts';
 import { RestoreService } from './restore/restore-service.ts';
+import { ImportService } from './snapshots/import-service.ts';
 import { OpenArchives } from './snapshots/open-archives.ts';
 import { SnapshotContents } from './snapshots/snapshot-contents.ts';
 import type { ReadinessProbe } from './system/readiness.ts';
@@ -28,6 +29,7 @@ export class Services {
   readonly streams: Streams;
   readonly archives: OpenArchives;
   readonly contents: SnapshotContents;
+  readonly imports: ImportService;
 
   constructor(parts: Parts, gateway: OperationGateway, readiness: ReadinessProbe) {
     this.bootId = parts.newId();
@@ -41,6 +43,7 @@ export class Services {
     this.operations = new OperationService(parts, gateway, this.submissions, this.restores);
     this.archives = new OpenArchives({ key: parts.archiveKey });
     this.contents = new SnapshotContents(parts, this.archives);
+    this.imports = new ImportService(parts, this.submissions);
     this.streams = new Streams(parts, this.operationPresenter, this.status, this.bootId);
   }
 }

@@ -1,10 +1,19 @@
 import { ForgeError, type ErrorCode } from '@tiny-forge/contracts/domain';
 import type { Deployer } from '@tiny-forge/deployer';
 import { PluginRegistry } from '@tiny-forge/plugin-api';
-import type { CaptureEngine, FrozenPlan, RestoreEngine, StepContext, TransactionStatus } from '@tiny-forge/volsnap';
+import type {
+  CaptureEngine,
+  CaptureResult,
+  FrozenPlan,
+  ImportEngine,
+  RestoreEngine,
+  StepContext,
+  TransactionStatus,
+} from '@tiny-forge/volsnap';
 import type { HostParts } from '../src/activities/host-parts.ts';
 
-type Step = 'preflight' | 'extract' | 'stop' | 'swap' | 'redeploy' | 'finish' | 'capture' | 'deploy' | 'swapBack';
+type Step =
+  'preflight' | 'extract' | 'stop' | 'swap' | 'redeploy' | 'finish' | 'capture' | 'import' | 'deploy' | 'swapBack';
 type Script = (context: { readonly signal: AbortSignal; readonly call: number }) => Promise<void>;
 
 /**
@@ -16,12 +25,16 @@ export class FakeEngines {
   readonly scripts = new Map<Step, Script>();
   readonly #calls = new Map<string, number>();
 
-  parts(): Pick<HostParts, 'registry' | 'deployer' | 'restoreEngine' | 'captureEngine' | 'scopeContext'> {
+  parts(): Pick<
+    HostParts,
+    'registry' | 'deployer' | 'restoreEngine' | 'captureEngine' | 'importEngine' | 'scopeContext'
+  > {
     return {
       registry: new PluginRegistry([]),
       deployer: this.#deployer(),
       restoreEngine: this.#restoreEngine(),
       captureEngine: this.#captureEngine(),
+      importEngine: this.#importEngine(),
       scopeContext: async (workloadId) => ({ dataDir: '/nowhere', workloadId, allowedRoots: [], forbidden: [] }),
     };
   }
@@ -139,21 +152,22 @@ export class FakeEngines {
     const engine: Partial<CaptureEngine> = {
       capture: async (input, { signal }) => {
         await this.#do('capture', signal);
-        return {
-          file: '/nowhere',
-          archiveSha256: '0'.repeat(64),
-          bytes: 1,
-          contentBytes: 1,
-          entries: 1,
-          manifest: { formatVersion: 1, quiesce: input.quiesce, volumes: [] },
-          volumes: [],
-          notes: [],
-          quiesce: input.quiesce,
-        };
+        return madeWith(input.quiesce);
       },
       archivePath: () => '/nowhere',
     };
     return engine as CaptureEngine;
+  }
+
+  #importEngine(): ImportEngine {
+    const engine: Partial<ImportEngine> = {
+      import: async (_input, { signal }) => {
+        await this.#do('import', signal);
+        return madeWith('none');
+      },
+      discard: async () => void this.effects.push('discard'),
+    };
+    return engine as ImportEngine;
   }
 
   #deployer(): Deployer {
@@ -176,3 +190,15 @@ export class FakeEngines {
     return deployer as Deployer;
   }
 }
+
+const madeWith = (quiesce: CaptureResult['quiesce']): CaptureResult => ({
+  file: '/nowhere',
+  archiveSha256: '0'.repeat(64),
+  bytes: 1,
+  contentBytes: 1,
+  entries: 1,
+  manifest: { formatVersion: 1, quiesce, volumes: [] },
+  volumes: [],
+  notes: [],
+  quiesce,
+});

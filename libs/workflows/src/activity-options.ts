@@ -74,6 +74,8 @@ export function hostActivities(input: OperationInput, timings: Timings): Activit
     stopApp: short.stopApp,
     startApp: short.startApp,
     capture: long.capture,
+    importSnapshot: long.importSnapshot,
+    discardImport: short.discardImport,
     deleteWorkload: short.deleteWorkload,
     recoverStatus: short.recoverStatus,
   };

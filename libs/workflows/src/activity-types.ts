@@ -7,7 +7,7 @@ import type {
   SituationApp,
   SituationData,
 } from '@tiny-forge/contracts/domain';
-import type { ErrorView, OperationView } from './operation-types.ts';
+import type { ErrorView, OperationInput, OperationView } from './operation-types.ts';
 
 /** What a host activity is for. The activity refuses another host's or installation's work (WRONG_HOST) before it touches anything. */
 export interface Job {
@@ -138,6 +138,14 @@ export interface HostActivities {
     readonly snapshotId: string;
     readonly quiesce: 'pause' | 'stop' | 'none';
   }): Promise<{ readonly app: SituationApp; readonly contentBytes: number; readonly entries: number }>;
+  /** Checks an upload as a whole and writes it anew as an archive of ours; idempotent by `snapshotId`. */
+  importSnapshot(request: {
+    readonly job: Job;
+    readonly snapshotId: string;
+    readonly upload: NonNullable<OperationInput['options']['upload']>;
+  }): Promise<{ readonly app: SituationApp; readonly contentBytes: number; readonly entries: number }>;
+  /** Removes what an import that did not succeed left, its upload too. */
+  discardImport(request: { readonly job: Job; readonly snapshotId: string; readonly uploadId: string }): Promise<void>;
   deleteWorkload(request: { readonly job: Job; readonly deleteData: boolean }): Promise<void>;
 
   /** What the journal of `recovers` says. An OPERATOR journal is examined; only with `recheck` is a clear verdict accepted. */

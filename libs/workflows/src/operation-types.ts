@@ -1,6 +1,7 @@
 import type {
   Blocker,
   ErrorParams,
+  ImportProfile,
   OperationKind,
   OperationState,
   OperatorGuide,
@@ -27,6 +28,13 @@ export interface OperationInput {
     readonly safety?: 'snapshot' | 'keep-old-tree';
     /** snapshot */
     readonly quiesce?: 'pause' | 'stop' | 'none';
+    /** import: the upload that lies on the host, what it is taken for, and which volume a tree without manifest becomes. */
+    readonly upload?: {
+      readonly id: string;
+      readonly profile: ImportProfile;
+      readonly links: 0 | 1;
+      readonly target: string | null;
+    };
     /** delete */
     readonly deleteData?: boolean;
     /** recover: the operation whose open journal it ends. */

@@ -5,7 +5,7 @@ import { OperationRun } from './operation-run.ts';
 import type { OperationInput } from './operation-types.ts';
 import { recover } from './recover-steps.ts';
 import { restore } from './restore-steps.ts';
-import { captureSnapshot, deleteWorkload, deploy, startApp, stopApp } from './single-steps.ts';
+import { captureSnapshot, deleteWorkload, deploy, importSnapshot, startApp, stopApp } from './single-steps.ts';
 import { Stopped } from './step-runner.ts';
 import { DEFAULT_TIMINGS, type Timings } from './timings.ts';
 
@@ -14,7 +14,9 @@ const KINDS: Partial<Record<OperationInput['kind'], (run: OperationRun) => Promi
   stop: stopApp,
   start: startApp,
   snapshot: captureSnapshot,
+  import: importSnapshot,
   restore,
+  'undo-restore': restore,
   recover,
   delete: deleteWorkload,
 };

@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/common';
 import type { OperationRun } from './operation-run.ts';
 import { never } from './step-runner.ts';
 
@@ -35,6 +36,19 @@ export async function captureSnapshot(run: OperationRun): Promise<void> {
     () => host.capture({ job, snapshotId: input.snapshotId ?? '', quiesce: input.options.quiesce ?? 'pause' }),
     { waits: never },
   );
+  run.keeper.situation({ app });
+}
+
+/** Nothing of the workload is touched; what is taken back is what the import made. */
+export async function importSnapshot(run: OperationRun): Promise<void> {
+  const { input, host, job } = run;
+  const { upload } = input.options;
+  const snapshotId = input.snapshotId ?? '';
+  if (!upload) throw ApplicationFailure.nonRetryable('an import names its upload');
+  run.undo('discardImport', 'import', () => host.discardImport({ job, snapshotId, uploadId: upload.id }));
+  const { app } = await run.steps.run('import', () => host.importSnapshot({ job, snapshotId, upload }), {
+    waits: never,
+  });
   run.keeper.situation({ app });
 }
 

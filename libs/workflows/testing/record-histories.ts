@@ -12,15 +12,16 @@ export const HISTORIES = fileURLToPath(new URL('../histories', import.meta.url))
 /**
  * Records every scenario from a real server into `histories/<version>/<scenario>.json`. A version that was released is never recorded anew: its
  * histories are what today's code must still replay (I12).
+ * @param names scenarios to add; none: the whole folder is made anew
  */
-async function record(version: string): Promise<void> {
+async function record(version: string, names: readonly string[]): Promise<void> {
   const folder = path.join(HISTORIES, version);
-  await rm(folder, { recursive: true, force: true });
+  if (names.length === 0) await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const bundle = await bundleWorkflows();
   const env = await startTemporal();
   try {
-    for (const scenario of SCENARIOS) {
+    for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
       const lab = new Lab(env);
       await lab.start(bundle);
       try {
@@ -50,5 +51,5 @@ function scrubbed(history: string): string {
   return `${JSON.stringify(replaced).replaceAll(`${process.pid}@${hostname()}`, 'recorder')}\n`;
 }
 
-await record(process.argv[2] ?? '0.1.0');
+await record(process.argv[2] ?? '0.1.0', process.argv.slice(3));
 process.exit(0);

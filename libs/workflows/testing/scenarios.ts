@@ -1,6 +1,6 @@
 import type { OperationInput } from '../src/index.ts';
 import type { Lab } from './lab.ts';
-import { ownFailure, untilCancelled } from './scripted-activities.ts';
+import { ownFailure, untilCancelled, type Script } from './scripted-activities.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -40,6 +40,20 @@ const failing = (step: string): Scenario => ({
 const single = (kind: OperationInput['kind']): Scenario => ({
   name: kind,
   run: (lab) => toEnd(lab, lab.input(`kind-${kind}`, kind)),
+});
+
+const importInput = (lab: Lab, workloadId: string): OperationInput =>
+  lab.input(workloadId, 'import', {
+    options: { upload: { id: 'upload', profile: 'tar', links: 0, target: null } },
+  });
+
+const importing = (name: string, script: Script): Scenario => ({
+  name,
+  run: (lab) => {
+    const input = importInput(lab, name);
+    lab.activities.scripts.set(input.operationId, script);
+    return toEnd(lab, input);
+  },
 });
 
 const recovering = (record: 'STAGED' | 'SAFE' | 'COMMIT' | 'SWAPPED' | 'DONE' | 'OPERATOR'): Scenario => ({
@@ -152,6 +166,24 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   ...(['deploy', 'stop', 'start', 'snapshot', 'delete', 'promote'] as const).map(single),
+  single('undo-restore'),
+  importing('import', {}),
+  importing('import-fails', { importSnapshot: async () => Promise.reject(ownFailure('ARCHIVE_DAMAGED')) }),
+  {
+    name: 'import-aborted',
+    run: async (lab) => {
+      const input = importInput(lab, 'import-aborted');
+      lab.activities.scripts.set(input.operationId, { importSnapshot: untilCancelled });
+      await lab.submit(input);
+      await lab.eventually(
+        () => lab.row(input.operationId).views.at(-1)?.steps[0]?.state === 'RUNNING' || null,
+        () => 'the import never ran',
+      );
+      await lab.abort(input.operationId);
+      await lab.handle(input.operationId).result();
+      return operationOf(lab, input);
+    },
+  },
   {
     name: 'deploy-fails',
     run: (lab) => {

@@ -29,7 +29,7 @@ export async function untilCancelled(): Promise<never> {
   }
 }
 
-type Script = { [K in keyof HostActivities]?: (operationId: string, call: number) => Promise<unknown> };
+export type Script = { [K in keyof HostActivities]?: (operationId: string, call: number) => Promise<unknown> };
 
 export interface Row {
   state: string;
@@ -149,6 +149,9 @@ export class ScriptedActivities {
       startApp: ({ job }) => effect('startApp', job.operationId, { app: 'running' as const }),
       capture: ({ job }) =>
         effect('capture', job.operationId, { app: 'running' as const, contentBytes: 1, entries: 1 }),
+      importSnapshot: ({ job }) =>
+        effect('importSnapshot', job.operationId, { app: 'running' as const, contentBytes: 1, entries: 1 }),
+      discardImport: ({ job }) => effect('discardImport', job.operationId, undefined),
       deleteWorkload: ({ job }) => effect('deleteWorkload', job.operationId, undefined),
       recoverStatus: ({ job }) => effect('recoverStatus', job.operationId, this.recoverStatus),
     };

@@ -2,6 +2,7 @@ import type { HostActivities } from '@tiny-forge/workflows';
 import type { ProgressMemory } from '../temporal/progress-memory.ts';
 import { guardActivities, type ActivityContext } from './guard-activities.ts';
 import type { HostParts } from './host-parts.ts';
+import { importActivities } from './import-activities.ts';
 import { journalExtras, restoreActivities } from './restore-activities.ts';
 import { isUntouched, workloadActivities } from './workload-activities.ts';
 import { WorkloadTurns } from './workload-turns.ts';
@@ -12,7 +13,7 @@ export function hostActivities(
   options: { readonly progress: ProgressMemory; readonly heartbeatMs?: number },
 ): HostActivities {
   const turns = new WorkloadTurns();
-  const own = { ...restoreActivities(parts), ...workloadActivities(parts) };
+  const own = { ...restoreActivities(parts), ...workloadActivities(parts), ...importActivities(parts) };
   const serial = Object.fromEntries(
     Object.entries(own).map(([name, run]) => [
       name,

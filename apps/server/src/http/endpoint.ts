@@ -42,6 +42,8 @@ export interface Endpoint {
   readonly resource?: 'workload' | 'snapshot' | 'operation';
   readonly body?: z.ZodType;
   readonly query?: z.ZodType;
+  /** The body is read by the handler as it comes, whatever its size. */
+  readonly streamed?: true;
   /** The header that must repeat an id; null: not needed for this request. */
   readonly confirm?: (request: { readonly resources: Resources; readonly query: unknown }) => Confirmation | null;
   /** Takes an `Idempotency-Key`. */

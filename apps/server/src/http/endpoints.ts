@@ -239,6 +239,30 @@ export const ENDPOINTS = define({
     idempotent: true,
     answers: accepted(api.acceptedSnapshot),
   },
+  importSnapshot: {
+    method: 'POST',
+    path: '/api/workloads/:id/snapshots/import',
+    summary: 'Upload an archive; it is untrusted, checked as a whole and written anew before it is READY',
+    tag: 'snapshots',
+    access: 'snapshots:data',
+    readAccess: 'workloads:read',
+    resource: 'workload',
+    query: z.strictObject({
+      links: z
+        .enum(['0', '1'])
+        .default('0')
+        .meta({ description: '1: also hardlinks, and symlinks that stay inside their volume.' }),
+      target: z
+        .string()
+        .max(4096)
+        .optional()
+        .meta({ description: 'Which volume an archive without a manifest is; not needed where there is one.' }),
+      note: z.string().max(500).optional(),
+    }),
+    streamed: true,
+    idempotent: false,
+    answers: accepted(api.acceptedSnapshot),
+  },
   getSnapshot: {
     method: 'GET',
     path: '/api/workloads/:id/snapshots/:sid',

@@ -47,6 +47,7 @@ function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
   if (endpoint.id === 'replayOperation') header('X-Confirm-Restore', false, 'For a restore: the id of the snapshot.');
   if (endpoint.id === 'deleteWorkload') header('X-Confirm-Delete', false, 'With data=delete: the id of the workload.');
   if (endpoint.id === 'patchWorkload') header('If-Match', false, 'The ETag the change is based on.');
+  if (endpoint.id === 'importSnapshot') header('X-Import-Profile', true, '`tiny-forge` or `tar`.');
   if (endpoint.id === 'snapshotContent') header('Range', false, 'One range of bytes.');
   if (endpoint.idempotent) header('Idempotency-Key', false, '1 to 128 printable ASCII characters; kept 48 h.');
   if (endpoint.method !== 'GET' && endpoint.access !== 'open') {
@@ -64,6 +65,14 @@ function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
     ...(endpoint.query ? { requestParams: { query: endpoint.query as ZodObject } } : {}),
     ...(endpoint.body
       ? { requestBody: { required: false, content: { 'application/json': { schema: endpoint.body } } } }
+      : {}),
+    ...(endpoint.streamed
+      ? {
+          requestBody: {
+            required: true,
+            content: { 'application/octet-stream': { schema: { type: 'string' as const } } },
+          },
+        }
       : {}),
     responses: {
       ...Object.fromEntries(

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isForgeError, type ForgeError } from '@tiny-forge/contracts/domain';
 import { PARTS } from '../parts.ts';
 import type { Parts } from '../parts.ts';
-import { BODY_LIMIT_BYTES } from './body-parsing.ts';
+import { BODY_LIMIT_BYTES, lingerOver } from './body-parsing.ts';
 import type {} from '@fastify/static';
 import { fromFastify, isDatabaseBusy, printable, RequestError, statusOf, toProblem } from './problem.ts';
 import { isPage } from './static-web.ts';
@@ -37,7 +37,9 @@ export class ProblemFilter implements ExceptionFilter {
     }
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="tiny-forge"');
     // The body of a refused upload is not read: the connection cannot carry another request.
-    if (problem.status === 413) reply.header('connection', 'close');
+    const isStreamed = request.routeOptions.config.endpoint?.streamed === true;
+    if (problem.status === 413 && !isStreamed) reply.header('connection', 'close');
+    if (isStreamed) lingerOver(request);
     void reply
       .status(problem.status)
       .header('content-type', 'application/problem+json; charset=utf-8')

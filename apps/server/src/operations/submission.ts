@@ -21,9 +21,9 @@ export interface Submission {
   readonly kind: OperationKind;
   readonly workload: WorkloadRecord;
   readonly options: OperationInput['options'];
-  /** restore: what is restored. snapshot: given by this service. */
+  /** restore: what is restored. snapshot, import: given by this service. */
   readonly snapshotId?: string;
-  /** snapshot: what the row says. */
+  /** snapshot, import: what the row says. */
   readonly snapshot?: { readonly note: string | null; readonly quiesce: QuiesceMode };
   readonly retryOf?: string;
   readonly recovers?: string;
@@ -101,7 +101,7 @@ export class Submissions {
   async submit(submission: Submission, by: Submitter): Promise<Submitted> {
     const { workload, kind } = submission;
     const operationId = this.#parts.newId();
-    const snapshotId = kind === 'snapshot' ? this.#parts.newId() : (submission.snapshotId ?? null);
+    const snapshotId = isMaking(kind) ? this.#parts.newId() : (submission.snapshotId ?? null);
     const input: OperationInput = {
       installation: this.#parts.installation,
       operationId,
@@ -142,11 +142,11 @@ export class Submissions {
       }
       await stores.snapshots.pin(snapshotId, operationId, 'restore');
     }
-    if (kind === 'snapshot' && snapshotId !== null) {
+    if (isMaking(kind) && snapshotId !== null) {
       await stores.snapshots.insert({
         id: snapshotId,
         workloadId,
-        kind: 'manual',
+        kind: kind === 'import' ? 'imported' : 'manual',
         note: submission.snapshot?.note ?? null,
         quiesce: submission.snapshot?.quiesce ?? 'pause',
         codec: submission.workload.config.codec ?? this.#parts.settings.codec,
@@ -168,6 +168,7 @@ export class Submissions {
         safety: input.options.safety ?? null,
         accept: input.options.recheckAccept ?? null,
         deleteData: input.options.deleteData ?? null,
+        profile: input.options.upload?.profile ?? null,
       },
     });
     by.onAudit?.(auditId);
@@ -178,6 +179,9 @@ export class Submissions {
     return this.#parts.restoreEngine.heldBy(workloadId);
   }
 }
+
+/** Kinds whose end is a new snapshot. */
+const isMaking = (kind: OperationKind): boolean => kind === 'snapshot' || kind === 'import';
 
 const APP_OF_STATE = { running: 'running', stopped: 'stopped', degraded: 'unhealthy', absent: 'absent' } as const;
 

@@ -3,16 +3,22 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Controller, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { QuiesceMode } from '@tiny-forge/contracts/domain';
+import { IMPORT_PROFILES, type QuiesceMode } from '@tiny-forge/contracts/domain';
 import { Handles } from '../http/endpoint.ts';
 import { ENDPOINTS } from '../http/endpoints.ts';
-import { RequestError } from '../http/problem.ts';
+import { RequestError, validationFailed } from '../http/problem.ts';
 import { acceptedAnswer, cursorOf, resourceOf, submitterOf } from '../http/request.ts';
 import { PARTS } from '../parts.ts';
 import type { Parts } from '../parts.ts';
 import type { RestoreRequest } from '../restore/restore-service.ts';
 import { Services } from '../services.ts';
 import { presentSnapshots } from './snapshot-presenter.ts';
+
+interface ImportQuery {
+  readonly links: '0' | '1';
+  readonly target?: string;
+  readonly note?: string;
+}
 
 @Controller()
 export class SnapshotsController {
@@ -39,6 +45,29 @@ export class SnapshotsController {
     await this.#services.submissions.precheck('snapshot', workload.id);
     const submitted = await this.#services.submissions.submit(
       { kind: 'snapshot', workload, options: { quiesce }, snapshot: { note, quiesce } },
+      submitterOf(request),
+    );
+    return acceptedAnswer(reply, submitted, 'snapshot');
+  }
+
+  @Handles(ENDPOINTS.importSnapshot)
+  async import(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { links, target = null, note = null } = request.forge.query as ImportQuery;
+    const profile = IMPORT_PROFILES.find((each) => each === request.headers['x-import-profile']);
+    if (profile === undefined) {
+      throw validationFailed([{ path: 'X-Import-Profile', message: `one of ${IMPORT_PROFILES.join(', ')}` }]);
+    }
+    const length = request.headers['content-length'];
+    const submitted = await this.#services.imports.submit(
+      resourceOf(request, 'workload'),
+      request.raw,
+      {
+        profile,
+        links: links === '1' ? 1 : 0,
+        target,
+        note,
+        declaredBytes: length === undefined ? null : Number(length),
+      },
       submitterOf(request),
     );
     return acceptedAnswer(reply, submitted, 'snapshot');
