@@ -55,11 +55,11 @@ export interface Options {
 /** A client of the API that carries credentials. The port may change hands: whoever listens there is asked. */
 export class ApiClient {
   readonly port: number;
-  readonly #credentials: Readonly<Record<string, string>>;
+  readonly credentials: Readonly<Record<string, string>>;
 
   constructor(port: number, credentials: Readonly<Record<string, string>>) {
     this.port = port;
-    this.#credentials = credentials;
+    this.credentials = credentials;
   }
 
   static async login(port: number, username: string, password: string): Promise<ApiClient> {
@@ -80,11 +80,11 @@ export class ApiClient {
 
   /** The same credentials at another server process. */
   at(port: number): ApiClient {
-    return new ApiClient(port, this.#credentials);
+    return new ApiClient(port, this.credentials);
   }
 
   raw<T = unknown>(request: RawRequest): Promise<Answer<T>> {
-    return send<T>(this.port, { ...request, headers: { ...this.#credentials, ...request.headers } });
+    return send<T>(this.port, { ...request, headers: { ...this.credentials, ...request.headers } });
   }
 
   get<T = unknown>(path: string, options: Options = {}): Promise<Answer<T>> {
