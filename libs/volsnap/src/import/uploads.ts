@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { receiveArchive } from '@tiny-forge/archive-safe';
 import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
@@ -54,7 +53,7 @@ export class Uploads {
       const keep = reserveOf(space, this.#reserve);
       const maxBytes = Math.max(0, space.freeBytes - keep.bytes);
       if (declaredBytes !== null && declaredBytes > maxBytes) throw tooLarge(declaredBytes, maxBytes);
-      const file = path.join(this.#folder, `${uploadId}.${await ownerOf(process.pid)}.upload`);
+      const file = path.join(this.#folder, `${uploadId}.${await ownerOf(this.#fs, process.pid)}.upload`);
       const { bytes } = await receiveArchive({
         source,
         file,
@@ -95,8 +94,8 @@ export class Uploads {
     for (const name of await this.#names()) {
       const [id = '', owner = ''] = name.split('.');
       if (this.#own.has(id)) continue;
-      const mine = owner === (await ownerOf(process.pid));
-      if (mine || (await ownerOf(Number(owner.split('-')[0]))) !== owner) ids.push(id);
+      const mine = owner === (await ownerOf(this.#fs, process.pid));
+      if (mine || (await ownerOf(this.#fs, Number(owner.split('-')[0]))) !== owner) ids.push(id);
     }
     return ids;
   }
@@ -109,8 +108,8 @@ export class Uploads {
 }
 
 /** `<pid>-<start time>`: a number alone is given again to other processes. */
-async function ownerOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+async function ownerOf(fs: FsPort, pid: number): Promise<string> {
+  const stat = await fs.readFile(`/proc/${pid}/stat`).then(String, () => '');
   const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'gone';
   return `${pid}-${started}`;
 }
