@@ -15,6 +15,8 @@ const pages: Record<string, string> = {
   workload: `/workloads/${id(1)}`,
   restore: `/workloads/${id(1)}/snapshots/${id(101)}/restore`,
   blocked: `/workloads/${id(1)}/snapshots/${id(103)}/restore`,
+  import: `/workloads/${id(1)}?look=import`,
+  files: `/workloads/${id(1)}/snapshots/${id(101)}?volume=0&path=uploads/2026`,
   snapshot: `/workloads/${id(1)}/snapshots/${id(103)}`,
   'op-needs': `/operations/${id(10)}`,
   'op-waiting': `/operations/${id(11)}`,
@@ -76,8 +78,9 @@ try {
       if (only !== undefined && !new RegExp(only).test(name)) continue;
       await page.goto(base + target);
       await page.waitForTimeout(700);
+      if (name === 'import') await page.getByTestId('import-open').click();
       const label = `${name}-${String(look.width)}-${look.theme}-${look.language}`;
-      await page.screenshot({ path: path.join(out, `${label}.png`), fullPage: !['restore', 'blocked'].includes(name) });
+      await page.screenshot({ path: path.join(out, `${label}.png`), fullPage: !['restore', 'blocked', 'import'].includes(name) });
       const wide = await page.evaluate(
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
       );

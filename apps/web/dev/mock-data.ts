@@ -1,4 +1,12 @@
-import type { Operation, OperationStep, RestorePlan, Snapshot, Workload } from '@tiny-forge/contracts/domain';
+import type {
+  Operation,
+  OperationStep,
+  RestorePlan,
+  Snapshot,
+  SnapshotEntry,
+  SnapshotFolder,
+  Workload,
+} from '@tiny-forge/contracts/domain';
 
 /** Made-up apps, snapshots and operations for looking at pages. Never shipped. */
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
@@ -89,6 +97,51 @@ export function snapshot(n: number, workloadId: string, over: Partial<Snapshot> 
     operationId: uuid(7),
     ...over,
   };
+}
+
+const entry = (path: string, over: Partial<SnapshotEntry> = {}): SnapshotEntry => ({
+  name: path.split('/').at(-1) ?? '',
+  path,
+  path64: Buffer.from(path).toString('base64url'),
+  type: 'file',
+  size: 4711,
+  mode: 0o644,
+  uid: 1000,
+  gid: 1000,
+  mtime: iso(-3 * DAY),
+  link: null,
+  link64: null,
+  sha256: 'ab'.repeat(32),
+  ...over,
+});
+
+/** A folder of a snapshot, with names nobody would choose. */
+export function folder(path: string): SnapshotFolder {
+  const within = (name: string): string => (path === '' ? name : `${path}/${name}`);
+  const directory = { type: 'directory', size: 0, mode: 0o755, sha256: null } as const;
+  const items = path.endsWith('empty')
+    ? []
+    : [
+        entry(within('empty'), directory),
+        entry(within('uploads'), { ...directory, mode: 0o1777 }),
+        entry(within('guestbook.json'), { size: 48_231 }),
+        entry(within('bad'), {
+          name: 'invoice\\xff\\u{202e}fdp.exe',
+          path: null,
+          path64: 'YmFk_w',
+          size: 1_288_490_188,
+        }),
+        entry(within('latest'), {
+          type: 'symlink',
+          mode: 0o777,
+          link: '../releases/2026-11-22',
+          size: 0,
+          sha256: null,
+        }),
+        entry(within('copy.json'), { type: 'hardlink', link: 'guestbook.json', size: 0, sha256: null }),
+        entry(within(`a-rather-${'very-'.repeat(30)}long-name.log`), { mode: 0o4600, uid: 0, gid: 4_294_967_294 }),
+      ];
+  return { folder: entry(path, directory), items, nextCursor: items.length === 0 ? null : 'eA' };
 }
 
 export function plan(snap: Snapshot, over: Partial<RestorePlan> = {}): RestorePlan {

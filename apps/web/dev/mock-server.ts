@@ -2,7 +2,20 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import type { Operation, Snapshot, Workload } from '@tiny-forge/contracts/domain';
-import { BOOT, STEPS, blockers, iso, operation, plan, snapshot, step, steps, uuid, workload } from './mock-data.ts';
+import {
+  BOOT,
+  STEPS,
+  blockers,
+  folder,
+  iso,
+  operation,
+  plan,
+  snapshot,
+  step,
+  steps,
+  uuid,
+  workload,
+} from './mock-data.ts';
 
 /**
  * The REST contract from memory, to look at pages without a server. `node dev/mock-server.ts [port]`; any password but `wrong` signs in.
@@ -402,9 +415,11 @@ async function api(
       return json(res, { items: snaps.filter((s) => s.workloadId === w.id), nextCursor: null });
     }
     if (part[2] === 'snapshots') {
+      if (part[3] === 'import') return json(res, { operationId: runRestore(w, snaps[0] as Snapshot, 'import') }, 202);
       const snap = snaps.find((s) => s.id === part[3]);
       if (snap === undefined) return problem(res, 404, 'NOT_FOUND', { what: 'snapshot' });
       if (part[4] === undefined) return json(res, snap);
+      if (part[4] === 'entries') return json(res, folder(url.searchParams.get('path') ?? ''));
       if (part[4] === 'plan') {
         await new Promise((resolve) => setTimeout(resolve, 300));
         return json(res, plan(snap, snap.id === uuid(103) ? { blockers } : {}));
@@ -510,6 +525,15 @@ const systemInfo = {
   ],
 };
 
+/** An upload is no JSON. */
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
 const server = http.createServer((req, res) => {
   const url = new URL(req.url ?? '/', 'http://mock');
   res.setHeader('content-security-policy', CSP);
@@ -517,7 +541,7 @@ const server = http.createServer((req, res) => {
   req.on('data', (chunk: Buffer) => chunks.push(chunk));
   req.on('end', () => {
     const text = Buffer.concat(chunks).toString();
-    const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+    const body = text === '' ? {} : parsed(text);
     if (url.pathname.startsWith('/mock/')) {
       const what = url.pathname.slice(6);
       if (what === 'starting') starting = true;

@@ -1,4 +1,7 @@
+import { TextDecoder, TextEncoder } from 'node:util';
+
 /** What jsdom lacks and pages use. */
+Object.assign(globalThis, { TextDecoder, TextEncoder });
 if (typeof HTMLDialogElement !== 'undefined') {
   HTMLDialogElement.prototype.showModal = function showModal() {
     this.open = true;

@@ -1,13 +1,16 @@
 import type {
+  ImportProfile,
   Me,
   Operation,
   Readiness,
   RestorePlan,
   Snapshot,
+  SnapshotFolder,
   SystemInfo,
   Workload,
 } from '@tiny-forge/contracts/domain';
 import { type Answer, api } from './client.ts';
+import { upload, type UploadRequest } from './upload.ts';
 
 export interface Page<T> {
   readonly items: T[];
@@ -78,6 +81,23 @@ export const snapshots = {
     api.post<Accepted>(`/api/workloads/${id(workloadId)}/snapshots`, { body, key }),
   remove: (workloadId: string, sid: string, key: string) =>
     api.send<unknown>(`/api/workloads/${id(workloadId)}/snapshots/${id(sid)}`, { method: 'DELETE', key }),
+  /** @param place `volume=…&path=…` */
+  entries: (workloadId: string, sid: string, place: string, cursor?: string) =>
+    api.get<SnapshotFolder>(
+      `/api/workloads/${id(workloadId)}/snapshots/${id(sid)}/entries?${place}${cursor === undefined ? '' : `&cursor=${cursor}`}`,
+    ),
+  import: (
+    workloadId: string,
+    body: Blob,
+    how: { profile: ImportProfile; links: boolean; target?: string | undefined; note?: string | undefined },
+    more: Pick<UploadRequest, 'onProgress' | 'signal'>,
+  ) =>
+    upload<Accepted>({
+      path: `/api/workloads/${id(workloadId)}/snapshots/import${query({ links: how.links ? '1' : '0', target: how.target, note: how.note })}`,
+      headers: { 'X-Import-Profile': how.profile },
+      body,
+      ...more,
+    }),
   plan: (workloadId: string, sid: string, signal?: AbortSignal) =>
     api.get<RestorePlan>(
       `/api/workloads/${id(workloadId)}/snapshots/${id(sid)}/plan`,

@@ -65,15 +65,32 @@ class Client {
       throw new ApiFailure({ kind: 'network', method, at: clock.peek() });
     }
     clock.learnRoughly(response.headers.get('date'));
-    const value = isJson(response) ? parse(text) : text;
-    if (response.ok) return { data: value as T, status: response.status, etag: response.headers.get('etag') };
-    const problem = asProblem(value, response.status);
-    if (response.status === 401 && problem.code !== 'BAD_CREDENTIALS') this.#onUnauthenticated();
-    throw new ApiFailure({ kind: 'problem', method, status: response.status, problem, at: clock.peek() });
+    const outcome = this.judge<T>(method, response.status, response.headers.get('content-type'), text);
+    if (outcome instanceof ApiFailure) throw outcome;
+    return { ...outcome, etag: response.headers.get('etag') };
+  }
+
+  /** Headers of a change made in this session, for requests that do not go through `send`. */
+  credentials(): Readonly<Record<string, string>> {
+    return this.#csrf === undefined ? {} : { 'X-CSRF-Token': this.#csrf };
+  }
+
+  /** What an answer means, whoever received it. */
+  judge<T>(
+    method: string,
+    status: number,
+    contentType: string | null,
+    text: string,
+  ): { readonly data: T; readonly status: number } | ApiFailure {
+    const value = isJson(contentType) ? parse(text) : text;
+    if (status >= 200 && status < 300) return { data: value as T, status };
+    const problem = asProblem(value, status);
+    if (status === 401 && problem.code !== 'BAD_CREDENTIALS') this.#onUnauthenticated();
+    return new ApiFailure({ kind: 'problem', method, status, problem, at: clock.peek() });
   }
 }
 
-const isJson = (response: Response): boolean => /[/+]json\b/.test(response.headers.get('content-type') ?? '');
+const isJson = (contentType: string | null): boolean => /[/+]json\b/.test(contentType ?? '');
 
 function parse(text: string): unknown {
   if (text === '') return undefined;

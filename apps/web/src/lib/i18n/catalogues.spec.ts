@@ -48,7 +48,7 @@ describe('UX7: both catalogues', () => {
 
   it('Russian speaks Russian: no Latin words outside names, commands and settled terms', () => {
     const settled =
-      /Tiny Forge|Temporal|Docker|docker (load|pull|run|stop)|TINY_FORGE_\w+|npm run [\w:-]+|Authorization: Bearer|UTC|inode|https?|root|system:admin|ext4|xfs|btrfs|\.restore-\*|Ctrl\+C|guestbook:1|\b(http|tcp|exec|docker|stable)\b|g w, g o, g s/g;
+      /Tiny Forge|\btar\b|\bgzip\b|\bzstd\b|Temporal|Docker|docker (load|pull|run|stop)|TINY_FORGE_\w+|npm run [\w:-]+|Authorization: Bearer|UTC|inode|https?|root|system:admin|ext4|xfs|btrfs|\.restore-\*|Ctrl\+C|guestbook:1|\b(http|tcp|exec|docker|stable)\b|g w, g o, g s/g;
     const strings = (value: unknown): string[] =>
       typeof value === 'string'
         ? [value]

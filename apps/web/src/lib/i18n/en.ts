@@ -1,4 +1,5 @@
 import { adviceEn } from './en-advice.ts';
+import { dataEn } from './en-data.ts';
 import { errorsEn } from './en-errors.ts';
 import { pagesEn } from './en-pages.ts';
 import { restoreEn } from './en-restore.ts';
@@ -216,6 +217,7 @@ export const en = {
     until: (t: string) => `until ${t}`,
   },
   ...pagesEn,
+  ...dataEn,
   restore: restoreEn,
   errors: errorsEn,
   advice: adviceEn,

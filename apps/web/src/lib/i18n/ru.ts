@@ -1,6 +1,7 @@
 import type { Messages } from './en.ts';
 import { russian } from './plural.ts';
 import { adviceRu } from './ru-advice.ts';
+import { dataRu } from './ru-data.ts';
 import { errorsRu } from './ru-errors.ts';
 import { pagesRu } from './ru-pages.ts';
 import { restoreRu } from './ru-restore.ts';
@@ -216,6 +217,7 @@ export const ru: Messages = {
     until: (t) => `до ${t}`,
   },
   ...pagesRu,
+  ...dataRu,
   restore: restoreRu,
   errors: errorsRu,
   advice: adviceRu,
