@@ -89,6 +89,21 @@ export class DockerEngine {
     return this.call('GET', `/containers/${id}/json`);
   }
 
+  /** What a container printed, with the bytes of the stream's framing in between. */
+  log(id: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const path = `/v1.41/containers/${id}/logs?stdout=1&stderr=1`;
+      const request = http.get({ socketPath: this.socketPath, path }, (response) => {
+        let text = '';
+        response.setEncoding('latin1');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('error', reject);
+        response.on('end', () => resolve(text));
+      });
+      request.on('error', reject);
+    });
+  }
+
   async remove(id: string): Promise<void> {
     await this.call('DELETE', `/containers/${id}?force=1&v=1`).catch(ignoreStatus(404, 409));
   }

@@ -10,10 +10,12 @@ import { systemClock } from '../state/index.ts';
 import { recoverByHand } from './recover-by-hand.ts';
 import { commandSettings } from './settings-of-command.ts';
 
-const USAGE = `usage: npm run recover -- <workload id or name | --all>
+const USAGE = `usage: npm run recover -- <workload id or name | --all | --sweep>
 
 Finishes interrupted restores by their journals where Temporal is gone for good. The server must not run: while it does, it
-recovers by itself. Exit code 0: nothing is open any more; 1: something needs an operator or failed; 2: nothing was done.`;
+recovers by itself. --sweep only puts directories right that a swap left in motion, needs no Docker, and leaves the rest to
+the server: at boot it belongs before Docker (docs/tiny-forge-sweep.service).
+Exit code 0: nothing is open any more, or nothing is in motion; 1: something needs an operator or failed; 2: nothing was done.`;
 
 async function main(which: string | undefined): Promise<number> {
   if (which === undefined || which === '--help' || which === '-h') {
@@ -26,9 +28,11 @@ async function main(which: string | undefined): Promise<number> {
     return 2;
   }
   const lock = acquireHostLock(settings.dataDir, new Date());
-  const log = pino({ level: 'warn' }, pino.destination(2));
+  // At boot it is no news that Docker does not answer yet.
+  const log = pino({ level: which === '--sweep' ? 'error' : 'warn' }, pino.destination(2));
   const parts = await composeParts({ settings, log, clock: systemClock, newId: randomUUID });
   try {
+    if (which === '--sweep') return await sweepOnly(parts);
     const workloads = await parts.state.workloads.all();
     const ids = workloads
       .filter((one) => which === '--all' || one.id === which || one.config.name === which)
@@ -53,6 +57,19 @@ async function main(which: string | undefined): Promise<number> {
     await parts.state.close();
     lock.release();
   }
+}
+
+/** What a server does first at its start (I7), by itself. */
+async function sweepOnly({ restoreEngine }: Parts): Promise<number> {
+  const report = await restoreEngine.sweep(new AbortController().signal);
+  for (const tx of report.swappedForward) console.log(`transaction ${tx}: all volumes have the snapshot's data`);
+  for (const tx of report.swappedBack) console.log(`transaction ${tx}: all volumes have the data of before`);
+  for (const { txId, code, detail } of report.unresolved) console.error(`transaction ${txId}: ${code}: ${detail}`);
+  for (const { file, detail } of report.corrupt) console.error(`journal ${file}: ${detail}`);
+  const moved = report.swappedForward.length + report.swappedBack.length;
+  const stuck = report.unresolved.length + report.corrupt.length;
+  if (moved + stuck === 0) console.log('no directory is in motion');
+  return stuck === 0 ? 0 : 1;
 }
 
 /** Restores that had begun and whose journal is closed, or was never opened: only their end was lost. @returns how many */
