@@ -113,6 +113,21 @@ describe('capture', () => {
     expect(await readdir(path.join(house.dataDir, 'snapshots', house.facts.workloadId))).toEqual([]);
   });
 
+  it('is not disturbed by the removal of another snapshot of its workload', async () => {
+    const earlier = order();
+    await house.capturer({ archive: jsonArchivePort }).capture(earlier, quietContext());
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const engine = house.capturer({ archive: archiveThat(() => released) });
+    const input = order();
+    const end = engine.capture(input, quietContext());
+    while ((await stateOf()) !== 'paused') await new Promise((resolve) => setTimeout(resolve, 20));
+    await engine.remove(house.facts.workloadId, earlier.snapshotId);
+    release();
+    const { file } = await end;
+    expect([existsSync(file), existsSync(file.replace(input.snapshotId, earlier.snapshotId))]).toEqual([true, false]);
+  });
+
   it('of a server that was killed is undone by the next start, and by the next attempt', async () => {
     const hang = archiveThat(() => new Promise(() => undefined));
     const input = order();

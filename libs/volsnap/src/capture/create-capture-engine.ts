@@ -64,14 +64,14 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
         return capture(parts, input, { file, result }, { ...context, signal });
       }),
 
-    remove: (workloadId, snapshotId) =>
-      mutex.run(workloadId, new AbortController().signal, async () => {
-        const files = (['zstd', 'gzip'] as const).map((codec) => archivePath(workloadId, snapshotId, codec));
-        for (const file of [...files, ...files.map((one) => `${one}.new`), resultPath(workloadId, snapshotId)])
-          await unlinkIfThere(fs, file);
-        if ((await fs.stat(folderOf(workloadId))) !== null)
-          await naming('fsync', folderOf(workloadId), () => fs.syncDirectory(folderOf(workloadId)));
-      }),
+    // Outside of the mutex: a turn there would abort whatever the workload is doing, and nobody else writes files of this id.
+    remove: async (workloadId, snapshotId) => {
+      const files = (['zstd', 'gzip'] as const).map((codec) => archivePath(workloadId, snapshotId, codec));
+      for (const file of [...files, ...files.map((one) => `${one}.new`), resultPath(workloadId, snapshotId)])
+        await unlinkIfThere(fs, file);
+      if ((await fs.stat(folderOf(workloadId))) !== null)
+        await naming('fsync', folderOf(workloadId), () => fs.syncDirectory(folderOf(workloadId)));
+    },
 
     sweepPauses: async (signal) => {
       const resumed: string[] = [];
