@@ -8,6 +8,7 @@ import { DemoStarter } from './demo/index.ts';
 import { LateGateway } from './operations/late-gateway.ts';
 import type { Parts } from './parts.ts';
 import { acquireHostLock, HostStart, type HostLock } from './recovery/index.ts';
+import { SafetyJanitor } from './retention/safety-janitor.ts';
 import { makeDirectory, type Clock } from './state/index.ts';
 import { ReadinessProbe, type StartFacts } from './system/readiness.ts';
 import { createOperationsRuntime, type OperationsRuntime } from './temporal/index.ts';
@@ -63,8 +64,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const readiness = new ReadinessProbe(parts, gateway, facts, { asksDocker: settings.role !== 'control' });
     const runtime = makeRuntime(parts);
     ending.push(() => runtime.stop());
+    const janitor = new SafetyJanitor(parts);
+    ending.push(() => janitor.stop());
     const hostStart = isHost
-      ? new HostStart({ ...parts, dockerHost: settings.dockerHost, facts, onSwept: () => runtime.start() })
+      ? new HostStart({
+          ...parts,
+          dockerHost: settings.dockerHost,
+          facts,
+          onSwept: () => {
+            runtime.start();
+            janitor.start();
+          },
+        })
       : null;
     if (hostStart) ending.push(() => hostStart.stop());
     gateway.attach(runtime.gateway);

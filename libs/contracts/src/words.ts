@@ -67,6 +67,9 @@ export const STEPS_OF_KIND: Readonly<Record<OperationKind, readonly string[]>> =
 export const EXCLUSIVE_KINDS = ['restore', 'undo-restore', 'recover'] as const;
 export const isExclusive = (kind: OperationKind): boolean => (EXCLUSIVE_KINDS as readonly string[]).includes(kind);
 
+/** Kinds that are the restore transaction: with a journal, a safety snapshot and an undo of their own. */
+export const isRestoring = (kind: OperationKind): boolean => kind === 'restore' || kind === 'undo-restore';
+
 /** At most so many operations wait in one lane; one more is refused with 429 LANE_FULL. */
 export const LANE_CAPACITY = 20;
 

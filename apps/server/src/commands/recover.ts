@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { pino } from 'pino';
-import { ERRORS, isForgeError } from '@tiny-forge/contracts/domain';
+import { ERRORS, isForgeError, isRestoring } from '@tiny-forge/contracts/domain';
 import { composeParts } from '../composition.ts';
 import type { Parts } from '../parts.ts';
 import { acquireHostLock } from '../recovery/index.ts';
@@ -76,7 +76,7 @@ async function sweepOnly({ restoreEngine }: Parts): Promise<number> {
 async function endWithoutJournal(parts: Parts, workloadIds: readonly string[] | null): Promise<number> {
   let ended = 0;
   for (const row of await parts.state.operations.open()) {
-    if (row.kind !== 'restore' || row.begunAt === null || row.state === 'NEEDS_OPERATOR') continue;
+    if (!isRestoring(row.kind) || row.begunAt === null || row.state === 'NEEDS_OPERATOR') continue;
     if (workloadIds !== null && !workloadIds.includes(row.workloadId)) continue;
     const view = viewOfLost(row, await parts.restoreEngine.status(row.id), new Date().toISOString());
     await parts.state.transaction((stores) => stores.operations.end(row.id, view));

@@ -438,6 +438,19 @@ export const ENDPOINTS = define({
     idempotent: true,
     answers: accepted(),
   },
+  undoOperation: {
+    method: 'POST',
+    path: '/api/operations/:id/undo',
+    summary:
+      'Bring back the data of before a restore: its safety snapshot is restored, with a safety snapshot of its own',
+    tag: 'operations',
+    access: 'snapshots:restore',
+    readAccess: 'operations:read',
+    resource: 'operation',
+    body: api.emptyBody,
+    idempotent: true,
+    answers: accepted(),
+  },
   recheckOperation: {
     method: 'POST',
     path: '/api/operations/:id/recheck',

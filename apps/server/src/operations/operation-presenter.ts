@@ -1,5 +1,6 @@
 import {
   isEnded,
+  isRestoring,
   workflowIds,
   type Operation,
   type OperationKind,
@@ -7,6 +8,7 @@ import {
   type Permission,
   type StepProgress,
 } from '@tiny-forge/contracts/domain';
+import type { OperationView } from '@tiny-forge/workflows';
 import { timestamp, type Clock, type OperationRecord, type State, type WorkloadRecord } from '../state/index.ts';
 import { presentError } from './error-presenter.ts';
 import type { OperationGateway } from './operation-gateway.ts';
@@ -22,6 +24,7 @@ export const REPLAY_PERMISSION: Partial<Record<OperationKind, Permission>> = {
   start: 'workloads:deploy',
   snapshot: 'snapshots:write',
   restore: 'snapshots:restore',
+  'undo-restore': 'snapshots:restore',
   delete: 'workloads:write',
 };
 
@@ -104,7 +107,7 @@ export class OperationPresenter {
     const { view } = record;
     const now = record.endedAt === null ? overlaid(record.state, facts.live?.get(record.id)?.state) : record.state;
     const { config } = facts.workload ?? { config: null };
-    const undo = view.undo && view.undo.until > facts.serverTime ? view.undo : null;
+    const undo = undoOf(record, facts.serverTime);
     return {
       id: record.id,
       kind: record.kind,
@@ -128,7 +131,7 @@ export class OperationPresenter {
       serverTime: facts.serverTime,
       workload: { name: config?.name ?? '', project: config?.project ?? '', stage: config?.stage ?? '' },
       situation: { ...view.situation },
-      actions: actionsOf(record, now, facts.permissions),
+      actions: actionsOf(record, now, facts.permissions, undo !== null),
       ...(view.waitingUntil && now === 'WAITING' ? { waitingUntil: view.waitingUntil } : {}),
       ...(record.queuedBehind && now === 'QUEUED' ? { queuedBehind: record.queuedBehind } : {}),
       ...(view.downtime ? { downtime: view.downtime } : {}),
@@ -174,6 +177,15 @@ function overlaid(stored: OperationState, live: OperationState | undefined): Ope
   return ORDER.indexOf(live) > ORDER.indexOf(stored) ? live : stored;
 }
 
+/** The safety snapshot that brings back the data of before, while it is kept; null: there is nothing to undo any more. */
+export function undoOf(
+  { kind, state, view }: Pick<OperationRecord, 'kind' | 'state' | 'view'>,
+  now: string,
+): NonNullable<OperationView['undo']> | null {
+  const { undo } = view;
+  return isRestoring(kind) && state === 'SUCCEEDED' && undo !== undefined && undo.until > now ? undo : null;
+}
+
 export function isReplayable(record: Pick<OperationRecord, 'kind' | 'endedAt' | 'state'>): boolean {
   return record.endedAt !== null && record.state !== 'SUCCEEDED' && REPLAY_PERMISSION[record.kind] !== undefined;
 }
@@ -182,10 +194,11 @@ function actionsOf(
   record: OperationRecord,
   state: OperationState,
   permissions: readonly Permission[] | null,
+  isUndoable: boolean,
 ): Action[] {
   const may = (permission: Permission): boolean => permissions === null || permissions.includes(permission);
-  if (!may('operations:control')) return [];
-  const actions: Action[] = [];
+  const actions: Action[] = isUndoable && may('snapshots:restore') ? ['undo'] : [];
+  if (!may('operations:control')) return actions;
   const { view } = record;
   if (state === 'WAITING') actions.push('retry-step');
   const running = state === 'QUEUED' || state === 'RUNNING';

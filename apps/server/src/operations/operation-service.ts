@@ -2,9 +2,9 @@ import { isEnded, type Permission } from '@tiny-forge/contracts/domain';
 import { RequestError } from '../http/problem.ts';
 import type { Parts } from '../parts.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
-import type { OperationRecord, WorkloadRecord } from '../state/index.ts';
+import { timestamp, type OperationRecord, type WorkloadRecord } from '../state/index.ts';
 import type { OperationGateway } from './operation-gateway.ts';
-import { isReplayable, REPLAY_PERMISSION } from './operation-presenter.ts';
+import { isReplayable, REPLAY_PERMISSION, undoOf } from './operation-presenter.ts';
 import type { Submissions, Submitted, Submitter } from './submission.ts';
 
 /** What a person may do with an operation. */
@@ -55,7 +55,12 @@ export class OperationService {
     if (operation.kind === 'restore') {
       const snapshot = snapshotId === null ? null : await this.#parts.state.snapshots.get(snapshotId);
       if (!snapshot) throw new RequestError('NOT_FOUND', { what: 'The snapshot' });
-      return this.#restores.submit(workload, snapshot, {}, by, operation.id);
+      return this.#restores.submit(workload, snapshot, {}, by, { retryOf: operation.id });
+    }
+    if (operation.kind === 'undo-restore') {
+      const undone = operation.undoOf === null ? null : await this.#parts.state.operations.get(operation.undoOf);
+      if (!undone) throw new RequestError('NOT_UNDOABLE');
+      return this.#undo(workload, undone, by, { retryOf: operation.id });
     }
     await this.#submissions.precheck(operation.kind, workload.id);
     const made = snapshotId === null ? null : await this.#parts.state.snapshots.get(snapshotId);
@@ -71,6 +76,27 @@ export class OperationService {
       },
       by,
     );
+  }
+
+  /**
+   * The safety snapshot of a restore is restored, by an operation that has one itself: it can be undone in turn.
+   * @throws NOT_UNDOABLE, WORKLOAD_GONE and what the submission of a restore throws
+   */
+  async undo(operation: OperationRecord, by: Submitter): Promise<Submitted> {
+    return this.#undo(await this.#workload(operation), operation, by);
+  }
+
+  async #undo(
+    workload: WorkloadRecord,
+    operation: OperationRecord,
+    by: Submitter,
+    more: { readonly retryOf?: string } = {},
+  ): Promise<Submitted> {
+    await this.#submissions.precheck('undo-restore', workload.id);
+    const undo = undoOf(operation, timestamp(this.#parts.clock));
+    const snapshot = undo === null ? null : await this.#parts.state.snapshots.get(undo.snapshotId);
+    if (snapshot?.state !== 'READY') throw new RequestError('NOT_UNDOABLE');
+    return this.#restores.submit(workload, snapshot, {}, by, { ...more, undoOf: operation.id });
   }
 
   /** An operation of kind `recover` looks at every tree and ends this one, or leaves it. @throws NOT_WAITING and what a submission throws */

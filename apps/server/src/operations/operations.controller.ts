@@ -97,6 +97,12 @@ export class OperationsController {
     return acceptedAnswer(reply, submitted, operation.kind === 'snapshot' ? 'snapshot' : undefined);
   }
 
+  @Handles(ENDPOINTS.undoOperation)
+  async undo(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const operation = resourceOf(request, 'operation');
+    return acceptedAnswer(reply, await this.#services.operations.undo(operation, submitterOf(request)));
+  }
+
   @Handles(ENDPOINTS.recheckOperation)
   async recheck(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { accept } = request.forge.body as { accept?: 'as-is' };

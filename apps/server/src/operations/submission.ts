@@ -1,4 +1,4 @@
-import { isExclusive, type OperationKind, type QuiesceMode } from '@tiny-forge/contracts/domain';
+import { isExclusive, isRestoring, type OperationKind, type QuiesceMode } from '@tiny-forge/contracts/domain';
 import type { OperationInput, OperationView } from '@tiny-forge/workflows';
 import { RequestError } from '../http/problem.ts';
 import type { Parts } from '../parts.ts';
@@ -21,11 +21,12 @@ export interface Submission {
   readonly kind: OperationKind;
   readonly workload: WorkloadRecord;
   readonly options: OperationInput['options'];
-  /** restore: what is restored. snapshot, import: given by this service. */
+  /** restore, undo-restore: what is restored. snapshot, import: given by this service. */
   readonly snapshotId?: string;
   /** snapshot, import: what the row says. */
   readonly snapshot?: { readonly note: string | null; readonly quiesce: QuiesceMode };
   readonly retryOf?: string;
+  readonly undoOf?: string;
   readonly recovers?: string;
 }
 
@@ -133,14 +134,15 @@ export class Submissions {
       notAfter: timestamp(this.#parts.clock, NOT_AFTER_MS),
       situation,
       retryOf: submission.retryOf ?? null,
+      undoOf: submission.undoOf ?? null,
       recovers: submission.recovers ?? null,
     });
-    if (kind === 'restore' && snapshotId !== null) {
+    if (isRestoring(kind) && snapshotId !== null) {
       const snapshot = await stores.snapshots.get(snapshotId);
       if (snapshot?.state !== 'READY') {
         throw new RequestError('SNAPSHOT_NOT_READY', { snapshotId, state: snapshot?.state ?? 'deleted' });
       }
-      await stores.snapshots.pin(snapshotId, operationId, 'restore');
+      await stores.snapshots.pin(snapshotId, operationId, kind);
     }
     if (isMaking(kind) && snapshotId !== null) {
       await stores.snapshots.insert({
@@ -166,6 +168,7 @@ export class Submissions {
         snapshotId,
         planHash: input.options.planHash ?? null,
         safety: input.options.safety ?? null,
+        undoOf: submission.undoOf ?? null,
         accept: input.options.recheckAccept ?? null,
         deleteData: input.options.deleteData ?? null,
         profile: input.options.upload?.profile ?? null,

@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { workflowIds } from '@tiny-forge/contracts/domain';
+import { isRestoring, workflowIds } from '@tiny-forge/contracts/domain';
 import type { RestoreEngine, TransactionStatus } from '@tiny-forge/volsnap';
 import type { OperationInput } from '@tiny-forge/workflows';
 import type { Clock, OperationRecord, State } from '../state/index.ts';
@@ -90,12 +90,12 @@ export class Reconciler {
     if (row.state === 'NEEDS_OPERATOR' || (await this.#lives(row.id))) return;
     const journal = journals.find((candidate) => candidate.operationId === row.id);
     if (journal) return this.#recover(journal);
-    if (this.#parts.engine === null && row.kind === 'restore') return;
+    if (this.#parts.engine === null && isRestoring(row.kind)) return;
     // Its own end may have been written since the row was read.
     const fresh = await state.operations.get(row.id);
     if (fresh?.endedAt !== null) return;
     this.#parts.log.warn({ part: 'reconciler', operationId: row.id, kind: row.kind }, 'Temporal no longer knows it');
-    const closed = row.kind === 'restore' ? ((await this.#parts.engine?.status(row.id)) ?? null) : null;
+    const closed = isRestoring(row.kind) ? ((await this.#parts.engine?.status(row.id)) ?? null) : null;
     const view = viewOfLost(fresh, closed, clock.now().toISOString());
     await state.transaction((stores) => stores.operations.end(row.id, view));
   }

@@ -40,16 +40,20 @@ export class RestoreService {
     return plan;
   }
 
-  /** In the order of api.md: 422 fields, 503, 409, 412 plan, 422 blocked; then the lane. */
+  /**
+   * In the order of api.md: 422 fields, 503, 409, 412 plan, 422 blocked; then the lane.
+   * @param of `undoOf`: the operation whose safety snapshot this is
+   */
   async submit(
     workload: WorkloadRecord,
     snapshot: SnapshotRecord,
     request: RestoreRequest,
     by: Submitter,
-    retryOf?: string,
+    of: { readonly retryOf?: string; readonly undoOf?: string } = {},
   ): Promise<Submitted> {
+    const kind = of.undoOf === undefined ? 'restore' : 'undo-restore';
     assertSafety(request.safety);
-    await this.#submissions.precheck('restore', workload.id);
+    await this.#submissions.precheck(kind, workload.id);
     assertReady(snapshot);
     const plan = await this.plan(workload, snapshot, request.safety);
     if (request.planHash !== undefined && request.planHash !== plan.planHash) {
@@ -61,11 +65,11 @@ export class RestoreService {
     }
     return this.#submissions.submit(
       {
-        kind: 'restore',
+        kind,
         workload,
         snapshotId: snapshot.id,
         options: { planHash: request.planHash ?? null, safety: 'snapshot' },
-        ...(retryOf === undefined ? {} : { retryOf }),
+        ...of,
       },
       by,
     );

@@ -1,6 +1,12 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { sql, type Kysely } from 'kysely';
-import { isEnded, type EndedState, type OperationKind, type OperationState } from '@tiny-forge/contracts/domain';
+import {
+  isEnded,
+  isRestoring,
+  type EndedState,
+  type OperationKind,
+  type OperationState,
+} from '@tiny-forge/contracts/domain';
 import type { ErrorView, OperationView } from '@tiny-forge/workflows';
 import { timestamp, type Clock } from './clock.ts';
 import { toPage, type Cursor, type Page } from './cursor.ts';
@@ -172,11 +178,12 @@ export class OperationStore {
    */
   async end(id: string, view: OperationView): Promise<boolean> {
     if (!isEnded(view.state)) throw new Error(`${view.state} is no end`);
+    const told = await this.#withUndo(id, view);
     const result = await this.#db
       .updateTable('operations')
       .set({
-        state: view.state,
-        view: JSON.stringify(view),
+        state: told.state,
+        view: JSON.stringify(told),
         ended_at: timestamp(this.#clock),
         queued_behind: null,
         revision: sql<number>`revision + 1`,
@@ -185,7 +192,7 @@ export class OperationStore {
       .where('ended_at', 'is', null)
       .executeTakeFirst();
     if (result.numUpdatedRows === 0n) return false;
-    await this.#release(id, view);
+    await this.#release(id, told);
     return true;
   }
 
@@ -297,6 +304,15 @@ export class OperationStore {
     if (result.numUpdatedRows === 0n) return false;
     await this.#release(id, view);
     return true;
+  }
+
+  /** Whoever ended it: a restore that succeeded can be undone while its safety snapshot is kept. Its workflow may not have come to say so. */
+  async #withUndo(id: string, view: OperationView): Promise<OperationView> {
+    if (view.state !== 'SUCCEEDED' || view.undo !== undefined) return view;
+    const row = await this.get(id);
+    if (row === null || !isRestoring(row.kind)) return view;
+    const safety = await this.#snapshots.safetyOf(id);
+    return safety === null ? view : { ...view, undo: safety };
   }
 
   async #release(id: string, view: OperationView): Promise<void> {

@@ -203,6 +203,43 @@ export class SnapshotStore {
     return row ? toSnapshot(row) : null;
   }
 
+  /** What undoes a restore: the safety snapshot it took, and until when; null: none is READY and kept. */
+  async safetyOf(operationId: string): Promise<{ readonly until: string; readonly snapshotId: string } | null> {
+    const row = await this.#db
+      .selectFrom('snapshots')
+      .select(['id', 'expires_at'])
+      .where('operation_id', '=', operationId)
+      .where('kind', '=', 'pre-restore')
+      .where('state', '=', 'READY')
+      .executeTakeFirst();
+    return row?.expires_at == null ? null : { until: row.expires_at, snapshotId: row.id };
+  }
+
+  /** Safety snapshots whose time is over, oldest first, whatever may still hold them. */
+  async expired(): Promise<readonly SnapshotRecord[]> {
+    const rows = await this.#db
+      .selectFrom('snapshots')
+      .selectAll()
+      .where('kind', '=', 'pre-restore')
+      .where('expires_at', '<=', timestamp(this.#clock))
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute();
+    return rows.map(toSnapshot);
+  }
+
+  /** READY ones of a workload, but this one. */
+  async countReadyBut(workloadId: string, id: string): Promise<number> {
+    const { count } = await this.#db
+      .selectFrom('snapshots')
+      .select((on) => on.fn.countAll<number>().as('count'))
+      .where('workload_id', '=', workloadId)
+      .where('state', '=', 'READY')
+      .where('id', '!=', id)
+      .executeTakeFirstOrThrow();
+    return Number(count);
+  }
+
   /**
    * Removes the row, if nothing holds it; call inside a transaction, remove the file after it.
    * @returns the operation that holds it, or null when the row is gone
