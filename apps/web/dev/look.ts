@@ -80,7 +80,10 @@ try {
       await page.waitForTimeout(700);
       if (name === 'import') await page.getByTestId('import-open').click();
       const label = `${name}-${String(look.width)}-${look.theme}-${look.language}`;
-      await page.screenshot({ path: path.join(out, `${label}.png`), fullPage: !['restore', 'blocked', 'import'].includes(name) });
+      await page.screenshot({
+        path: path.join(out, `${label}.png`),
+        fullPage: !['restore', 'blocked', 'import'].includes(name),
+      });
       const wide = await page.evaluate(
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
       );

@@ -50,7 +50,13 @@ const all = new Map<string, Workload>([guestbook, photos, wiki, shop, mail, clou
 
 const snaps: Snapshot[] = [
   snapshot(101, guestbook.id, { note: 'before the upgrade' }),
-  snapshot(102, guestbook.id, { kind: 'pre-restore', createdAt: iso(-40 * 3_600_000), expiresAt: iso(5 * 86_400_000) }),
+  snapshot(102, guestbook.id, {
+    kind: 'pre-restore',
+    createdAt: iso(-40 * 3_600_000),
+    expiresAt: iso(5 * 86_400_000),
+    operationId: uuid(14),
+    pins: [{ operationId: uuid(14), reason: 'undo' }],
+  }),
   snapshot(103, guestbook.id, {
     kind: 'scheduled',
     createdAt: iso(-3 * 86_400_000),

@@ -51,7 +51,7 @@ export const pagesEn = {
     when: 'When',
     kind: 'Kind',
     content: 'Content',
-    safetyKept: (t: string) => `safety, kept to ${t}: undo`,
+    safetyKept: (t: string) => `safety, kept to ${t}`,
     volumes: 'Volumes',
     containers: 'Containers',
     lastOperations: 'Last operations',

@@ -56,7 +56,7 @@ export const pagesRu: Pages = {
     when: 'Когда',
     kind: 'Вид',
     content: 'Содержимое',
-    safetyKept: (t) => `страховочный, хранится до ${t}: отмена`,
+    safetyKept: (t) => `страховочный, хранится до ${t}`,
     volumes: 'Тома',
     containers: 'Контейнеры',
     lastOperations: 'Последние операции',
