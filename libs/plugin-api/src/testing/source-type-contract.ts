@@ -1,7 +1,10 @@
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultyDockerPort, testDocker, type TestDocker } from '@tiny-forge/docker/testing';
 import { PluginRegistry } from '../registry.ts';
 import type { QuiesceSession, SourceTypePlugin, SourceWorkload } from '../source-type.ts';
+
+const EVENTS_SETTLE_MS = 5_000;
 
 export interface SourceTypeContractOptions {
   /** A `source` object that is fine. */
@@ -89,6 +92,20 @@ export function sourceTypeContract(plugin: SourceTypePlugin, options: SourceType
     });
     const states = async (ids: readonly string[]): Promise<(string | undefined)[]> =>
       Promise.all(ids.map(async (id) => (await bench.docker.inspectContainer(id))?.state));
+    /**
+     * Waits a moment for them: the Engine also writes `paused` and `running` when containerd's event arrives, and a
+     * late event of a pause that was lifted right away shows it as paused until the next event
+     * (moby `daemon/monitor.go`, `EventPaused` and `EventResumed`).
+     */
+    const expectStates = async (ids: readonly string[], expected: readonly string[]): Promise<void> => {
+      const until = Date.now() + EVENTS_SETTLE_MS;
+      let seen = await states(ids);
+      while (JSON.stringify(seen) !== JSON.stringify(expected) && Date.now() < until) {
+        await sleep(50);
+        seen = await states(ids);
+      }
+      expect(seen).toEqual(expected);
+    };
 
     test.each([
       ['pause', 'paused'],
@@ -99,10 +116,10 @@ export function sourceTypeContract(plugin: SourceTypePlugin, options: SourceType
       const sourceType = plugin.create();
       const changed = await sourceType.quiesce(asked);
       expect([...changed].sort()).toEqual(ids.slice(0, 2).sort());
-      expect(await states(ids)).toEqual([still, still, 'exited']);
+      await expectStates(ids, [still, still, 'exited']);
       await sourceType.resume(asked, changed);
       await sourceType.resume(asked, changed);
-      expect(await states(ids)).toEqual(['running', 'running', 'exited']);
+      await expectStates(ids, ['running', 'running', 'exited']);
     });
 
     test('what a person paused stays paused', async () => {
@@ -110,9 +127,9 @@ export function sourceTypeContract(plugin: SourceTypePlugin, options: SourceType
       const asked = await session('pause');
       const sourceType = plugin.create();
       const changed = await sourceType.quiesce(asked);
-      expect(await states(ids)).toEqual(['paused', 'paused']);
+      await expectStates(ids, ['paused', 'paused']);
       await sourceType.resume(asked, changed);
-      expect(await states(ids)).toEqual(['paused', 'running']);
+      await expectStates(ids, ['paused', 'running']);
     });
 
     test.each(['before', 'after'] as const)('a quiesce that fails (%s an effect) is brought back', async (how) => {
@@ -124,7 +141,7 @@ export function sourceTypeContract(plugin: SourceTypePlugin, options: SourceType
         const asked = await session(mode, { docker: faulty.port });
         await expect(sourceType.quiesce(asked)).rejects.toMatchObject({ code: 'DOCKER_AWAY' });
         await sourceType.resume(asked, ids);
-        expect([mode, await states(ids)]).toEqual([mode, ['running', 'running']]);
+        await expectStates(ids, ['running', 'running']);
       }
     });
 
@@ -136,7 +153,7 @@ export function sourceTypeContract(plugin: SourceTypePlugin, options: SourceType
       const changed = await sourceType.quiesce(asked);
       abort.abort();
       await sourceType.resume(asked, changed);
-      expect(await states([id])).toEqual(['running']);
+      await expectStates([id], ['running']);
     });
 
     test('a container that went away meanwhile is no error', async () => {
