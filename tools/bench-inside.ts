@@ -1,0 +1,3 @@
+import { measureDowntime } from './bench/downtime-inside.ts';
+
+process.exit(await measureDowntime(process.argv.slice(2)));
