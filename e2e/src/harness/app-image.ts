@@ -6,12 +6,14 @@ import type { DockerEngine } from './docker-engine.ts';
 
 /**
  * The app under test. At start it says which generation tokens its volumes carry (`BOOT a b`), so that a start on half-restored
- * data is on record; a file `unhealthy` in /data makes it fail its health check; `IGNORE_TERM=1` makes it deaf to SIGTERM.
+ * data is on record; a file `unhealthy` in /data makes it fail its health check; one `slow` there keeps it from answering for as many
+ * seconds as it says; `IGNORE_TERM=1` makes it deaf to SIGTERM.
  */
 const APP = `#!/bin/busybox sh
 B=/bin/busybox
 echo "BOOT $($B cat /data/token /files/token /shared/token 2>/dev/null | $B sort -u | $B tr '\\n' ' ')"
 $B mkdir -p /www/cgi-bin
+[ -e /data/slow ] && $B sleep "$($B cat /data/slow)"
 $B httpd -p 8080 -h /www
 if [ "$IGNORE_TERM" = 1 ]; then trap '' TERM; else trap 'exit 0' TERM; fi
 while :; do $B sleep 1 & wait $!; done

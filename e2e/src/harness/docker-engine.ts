@@ -21,7 +21,7 @@ export interface ContainerDetail {
     readonly Pid: number;
   };
   readonly HostConfig: { readonly RestartPolicy: { readonly Name: string } };
-  readonly Config: { readonly Labels: Readonly<Record<string, string>> };
+  readonly Config: { readonly Labels: Readonly<Record<string, string>>; readonly Env: readonly string[] };
   readonly NetworkSettings: { readonly IPAddress: string };
 }
 

@@ -172,7 +172,7 @@ describe('refusals', () => {
       const { code, last } = archive('extract', 'bad.tzst', 'mine', ...more);
       expect([code, last]).toEqual([65, expect.objectContaining({ code: 'ARCHIVE_DAMAGED' })]);
       expect(readdirSync(mine)).toEqual([]);
-      expect(Math.trunc(statSync(mine).mtimeMs)).toBe(Math.trunc(before.mtimeMs));
+      expect(Math.abs(statSync(mine).mtimeMs - before.mtimeMs)).toBeLessThan(1);
     }
   });
 
