@@ -2,7 +2,6 @@ import fs from 'node:fs';
 import os from 'node:os';
 import { checkout } from '../bootstrap.mjs';
 import { thisMachine } from './commands.ts';
-import { aptInstall } from './apt.ts';
 import { ensureBuilt } from './build.ts';
 import { LAYERS } from './prove-layers.ts';
 import { listenForStop } from './stop-request.ts';
@@ -29,9 +28,6 @@ export async function runProve(args: readonly string[]): Promise<number> {
   let room: TestRoom | null = null;
   try {
     const tools = await provideTools(machine);
-    // Real power cuts want it; without it their cell says that they were skipped.
-    if (machine.which('mkfs.xfs') === null && machine.isRoot && machine.hasApt)
-      await aptInstall(machine, terminal, 'programs', ['xfsprogs'], 'the power is cut on real xfs');
     await ensureBuilt(checkout, terminal, stop.signal);
     room = await openTestRoom(thisMachine(), fs.existsSync('/var/tmp') ? '/var/tmp' : os.tmpdir());
     const code = await runInside(await planRun(machine, room, tools, 'prove-inside.ts', args), stop.signal);

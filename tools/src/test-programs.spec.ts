@@ -10,6 +10,7 @@ const all = {
   bsdtar: '/usr/bin/bsdtar',
   python3: '/usr/bin/python3',
   'mkfs.ext4': '/sbin/mkfs.ext4',
+  'mkfs.xfs': '/sbin/mkfs.xfs',
 };
 
 it('leaves a machine alone that has all of them', async () => {
@@ -33,6 +34,14 @@ it('installs only what is missing, and says what for', async () => {
   await ensureTestPrograms(machine, terminal);
   expect(machine.ran.at(-1)).toMatch(/^apt-get install .* zstd e2fsprogs$/);
   expect(terminal.text()).toMatch(/installing zstd, e2fsprogs with apt-get: `tar --zstd` restores/);
+});
+
+it('goes on without an optional one that cannot be had', async () => {
+  const { 'mkfs.xfs': _mkfs, ...there } = all;
+  const refused = fakeMachine({ programs: there, answers: { 'apt-get': () => ({ code: 100 }) } });
+  await ensureTestPrograms(refused, recordingTerminal());
+  expect(refused.ran.at(-1)).toMatch(/^apt-get /);
+  await ensureTestPrograms(fakeMachine({ programs: there, isRoot: false }), recordingTerminal());
 });
 
 it('names all of them and one command when it may not install', async () => {

@@ -92,6 +92,25 @@ describe('stop', () => {
   });
 });
 
+describe('unpause', () => {
+  const inspect = 'GET /containers/c1/json';
+  const unpause = 'POST /containers/c1/unpause';
+
+  test('a pause that shows although it was lifted is no failure', async () => {
+    const { port, asked } = scripted({
+      [inspect]: [container('paused'), container('running')],
+      [unpause]: refuse(500, 'cannot resume'),
+    });
+    expect(await port.unpauseContainer('c1')).toBe('unpaused');
+    expect(asked).toEqual([unpause, inspect, unpause, inspect]);
+  });
+
+  test('one that stays is refused', async () => {
+    const { port } = scripted({ [inspect]: container('paused'), [unpause]: refuse(500, 'cannot resume') });
+    await expect(port.unpauseContainer('c1')).rejects.toThrow();
+  });
+});
+
 describe('start', () => {
   test.each([
     ['Bind for 0.0.0.0:8081 failed: port is already allocated', 8081],

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
 import type {
   ContainerDetail,
@@ -29,6 +30,8 @@ const KILL_GRACE_MS = 10_000;
 const IMAGE_SILENCE_MS = 300_000;
 /** As `timeout(1)` answers. */
 const EXEC_TIMED_OUT = 124;
+const UNPAUSE_ATTEMPTS = 5;
+const UNPAUSE_PAUSE_MS = 100;
 
 /**
  * Connects to an Engine; no I/O before the first call.
@@ -180,13 +183,20 @@ export class DockerodePort implements DockerPort {
     throw refused(answer);
   }
 
+  /**
+   * Right after a pause was lifted the Engine may show it again, until containerd's events of both have arrived, and
+   * then refuses to lift it: there is nothing to lift (moby `daemon/monitor.go`, `EventPaused`).
+   */
   async unpauseContainer(id: string, signal?: AbortSignal): Promise<'unpaused' | 'gone'> {
-    const answer = await this.#engine.call({ method: 'POST', path: `${containerPath(id)}/unpause`, signal });
-    if (answer.status === 204) return 'unpaused';
-    const detail = await this.inspectContainer(id, signal);
-    if (detail === null) return 'gone';
-    if (detail.state !== 'paused') return 'unpaused';
-    throw refused(answer);
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#engine.call({ method: 'POST', path: `${containerPath(id)}/unpause`, signal });
+      if (answer.status === 204) return 'unpaused';
+      const detail = await this.inspectContainer(id, signal);
+      if (detail === null) return 'gone';
+      if (detail.state !== 'paused') return 'unpaused';
+      if (attempt === UNPAUSE_ATTEMPTS) throw refused(answer);
+      await sleep(UNPAUSE_PAUSE_MS, undefined, { signal });
+    }
   }
 
   async setRestartPolicy(id: string, policy: RestartPolicy, signal?: AbortSignal): Promise<'set' | 'gone'> {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LABELS } from '@tiny-forge/contracts/domain';
 import { connectDocker, type DockerodePort } from '../dockerode-port.ts';
 import type { ContainerSpec, ImageDetail } from '../docker-port.ts';
@@ -18,9 +19,29 @@ export interface TestDocker {
 }
 
 const APPLETS = ['sh', 'sleep', 'httpd', 'nc', 'cat', 'echo', 'kill', 'true', 'false'];
+const LOAD_ATTEMPTS = 5;
 
 /** The static busybox that `npm test` provides; undefined: one of this machine. */
 export const testBusybox = (): string | undefined => process.env['BUSYBOX_PATH'] || undefined;
+
+/** Suites that run at once load the same image; the Engine then now and then fails one of the loads, or moves its name away. */
+async function loaded(
+  docker: DockerodePort,
+  archive: Parameters<typeof archiveStream>[0],
+  tag: string,
+): Promise<ImageDetail & { readonly tag: string }> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await docker.loadImage(archiveStream(archive));
+      const image = await docker.inspectImage(tag);
+      if (image !== null) return { ...image, tag };
+      throw new Error(`${tag} is not there after its load`);
+    } catch (error) {
+      if (attempt === LOAD_ATTEMPTS) throw error;
+      await sleep(attempt * 500);
+    }
+  }
+}
 
 /** @throws Error naming `npm test` when DOCKER_HOST is unset: these tests never skip */
 export function testDocker(): TestDocker {
@@ -41,10 +62,7 @@ export function testDocker(): TestDocker {
         tag,
         files: [...(await busyboxFiles(APPLETS, testBusybox())), ...(spec.files ?? [])],
       });
-      await docker.loadImage(archiveStream(archive));
-      const image = await docker.inspectImage(tag);
-      if (image === null) throw new Error(`${tag} is not there after its load`);
-      return { ...image, tag };
+      return loaded(docker, archive, tag);
     },
     spec: (image, more = {}) => ({
       name: `tf-test-${randomUUID()}`,

@@ -17,6 +17,20 @@ export interface QuiesceParts {
 }
 
 const RESUME_ATTEMPTS = 5;
+const PAUSE_SHOWS_MS = 1_000;
+
+/** A pause that was lifted a moment ago may still show: such an instance runs, and must be paused again. */
+async function settledInstances(
+  parts: QuiesceParts,
+  workloadId: string,
+  signal: AbortSignal,
+): Promise<readonly ContainerSummary[]> {
+  const labels = instanceLabels(parts.installation, workloadId);
+  const found = await parts.docker.listContainers(labels, signal);
+  if (!found.some((one) => one.state === 'paused')) return found;
+  await sleep(PAUSE_SHOWS_MS, undefined, { signal });
+  return parts.docker.listContainers(labels, signal);
+}
 
 /**
  * Runs `work` while the workload's instances are paused or stopped. They are brought back whatever happens, not even an abort keeps them still; a
@@ -30,7 +44,7 @@ export async function whileQuiesced<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { workload, quiesce: mode, snapshotId } = input;
-  const instances = await parts.docker.listContainers(instanceLabels(parts.installation, workload.id), signal);
+  const instances = await settledInstances(parts, workload.id, signal);
   const running = instances.filter((one) => one.state === 'running' || one.state === 'restarting');
   if (mode === 'none' || running.length === 0) return work(signal);
 

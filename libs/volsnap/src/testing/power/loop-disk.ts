@@ -1,6 +1,7 @@
-import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -31,7 +32,28 @@ export function noPowerCuts(kind: LoopKind): string | null {
   } catch {
     return 'there are no loop devices';
   }
-  return null;
+  return triedOnce(kind);
+}
+
+/** A kernel without this file system, or a room without the right to mount, shows only when one tries. */
+function triedOnce(kind: LoopKind): string | null {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tf-try-'));
+  const [image, mountPoint] = [path.join(folder, 'image'), path.join(folder, 'mounted')];
+  const options = { env: withSbin(), stdio: 'pipe', encoding: 'utf8' } as const;
+  try {
+    writeFileSync(image, '');
+    truncateSync(image, BYTES);
+    mkdirSync(mountPoint);
+    const [program, ...args] = MAKE[kind] as [string, ...string[]];
+    execFileSync(program, [...args, image], options);
+    execFileSync('mount', ['-o', 'loop', image, mountPoint], options);
+    execFileSync('umount', [mountPoint], options);
+    return null;
+  } catch (error) {
+    return String((error as { stderr?: string }).stderr || error).trim();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function onPath(program: string): boolean {
