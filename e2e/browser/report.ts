@@ -3,12 +3,20 @@ import path from 'node:path';
 import type { Reporter, TestCase, TestResult } from '@playwright/test/reporter';
 import { checkout } from '../src/harness/environment.ts';
 
+interface Outcome {
+  readonly file: string;
+  readonly title: string;
+  readonly status: TestResult['status'];
+  readonly why: string;
+}
+
 /** Writes `reports/e2e.json`, of the same shape as the Jest reports: the closing line of CI is counted from both. */
 export default class BrowserReport implements Reporter {
-  readonly #outcomes = new Map<string, { readonly file: string; readonly status: TestResult['status'] }>();
+  readonly #outcomes = new Map<string, Outcome>();
 
   onTestEnd(test: TestCase, result: TestResult): void {
-    this.#outcomes.set(test.id, { file: test.location.file, status: result.status });
+    const why = result.errors.map((error) => error.message ?? error.value ?? '').join('\n');
+    this.#outcomes.set(test.id, { file: test.location.file, title: test.title, status: result.status, why });
   }
 
   onEnd(): void {
@@ -21,6 +29,9 @@ export default class BrowserReport implements Reporter {
       failed: count((status) => status !== 'passed' && status !== 'skipped'),
       skipped: count((status) => status === 'skipped'),
       suites: new Set(outcomes.map(({ file }) => file)).size,
+      failures: outcomes
+        .filter(({ status }) => status !== 'passed' && status !== 'skipped')
+        .map(({ file, title, why }) => ({ test: `${path.basename(file)}: ${title}`, why })),
     };
     const folder = path.join(checkout, 'e2e', 'reports');
     fs.mkdirSync(folder, { recursive: true });

@@ -5,7 +5,7 @@ import { parseArguments, USAGE } from './check-arguments.ts';
 import { thisMachine } from './commands.ts';
 import { listenForStop } from './stop-request.ts';
 import { reportFailure, terminal } from './terminal.ts';
-import { closingLine, deleteReports, formatSummary, summarize } from './test-report.ts';
+import { closingLine, deleteReports, formatFailures, formatSummary, summarize } from './test-report.ts';
 import { openTestRoom, type TestRoom } from './test-room.ts';
 import { planRun, provideTools, runInside } from './test-run.ts';
 import { listProjects, type Project } from './workspace.ts';
@@ -45,6 +45,8 @@ export async function runCheck(args: readonly string[]): Promise<number> {
 function conclude(code: number, projects: readonly Project[], tookMs: number): number {
   const summary = summarize(checkout, projects);
   terminal.print(`\n${formatSummary(summary)}\n`);
+  const failures = formatFailures(summary);
+  if (failures !== '') terminal.print(`${failures}\n`);
   const isGood = code === 0 && summary.good;
   if (!isGood && summary.failed === 0) {
     const broken = summary.rows.filter((row) => row.problem !== null).length;

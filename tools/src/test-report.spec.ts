@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { temporaryFolders } from '../testing/temporary.ts';
-import { closingLine, deleteReports, formatSummary, summarize } from './test-report.ts';
+import { closingLine, deleteReports, formatFailures, formatSummary, summarize } from './test-report.ts';
 import { listProjects, type Project } from './workspace.ts';
 
 const temporaryFolder = temporaryFolders();
@@ -94,6 +94,16 @@ it('prints one aligned line a report', () => {
       '  one                 5       0       1',
     ].join('\n'),
   );
+});
+
+it('names every failed test with the first lines of what it said', () => {
+  const why = ['\u001b[31mexpected 1\u001b[39m', '', 'received 2', ...Array(20).fill('at somewhere')].join('\n');
+  const failures = [{ test: 'src/a.spec.ts: adds', why }];
+  const report = { passed: 4, failed: 1, skipped: 0, failures };
+  const lines = formatFailures(summarize(room({ ...all, 'libs/one/reports/jest.json': report }), projects)).split('\n');
+  expect(lines.slice(0, 3)).toEqual(['  FAILED one src/a.spec.ts: adds', '    expected 1', '    received 2']);
+  expect(lines).toHaveLength(9);
+  expect(formatFailures(summarize(room(all), projects))).toBe('');
 });
 
 it('lists the projects of this repository', () => {

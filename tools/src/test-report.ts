@@ -1,6 +1,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import type { Project } from './workspace.ts';
+
+const LINES_OF_A_FAILURE = 8;
+
+export interface Failure {
+  /** File and name. */
+  readonly test: string;
+  readonly why: string;
+}
 
 /** What one kind of tests of one project came to. */
 export interface ReportRow {
@@ -12,6 +21,7 @@ export interface ReportRow {
   readonly skipped: number;
   /** Why this row makes the run fail although it counts no failed test, null when it does not. */
   readonly problem: string | null;
+  readonly failures: readonly Failure[];
 }
 
 export interface Summary {
@@ -59,8 +69,8 @@ export function summarize(root: string, projects: readonly Project[]): Summary {
 }
 
 function readRow(root: string, project: string, file: string): ReportRow {
-  const none = { project, file, passed: 0, failed: 0, skipped: 0 };
-  let report: Partial<Record<'passed' | 'failed' | 'skipped', unknown>>;
+  const none = { project, file, passed: 0, failed: 0, skipped: 0, failures: [] };
+  let report: Partial<Record<'passed' | 'failed' | 'skipped' | 'failures', unknown>>;
   try {
     report = JSON.parse(fs.readFileSync(path.join(root, file), 'utf8')) as typeof report;
   } catch (error) {
@@ -70,24 +80,46 @@ function readRow(root: string, project: string, file: string): ReportRow {
   const { passed, failed, skipped } = report;
   if (!isCount(passed) || !isCount(failed) || !isCount(skipped))
     return { ...none, problem: 'the report cannot be read' };
-  return { project, file, passed, failed, skipped, problem: passed + failed === 0 ? 'no test ran' : null };
+  const problem = passed + failed === 0 ? 'no test ran' : null;
+  return { project, file, passed, failed, skipped, problem, failures: failuresIn(report.failures) };
+}
+
+function failuresIn(value: unknown): readonly Failure[] {
+  return (Array.isArray(value) ? (value as Partial<Failure>[]) : []).map(({ test, why }) => ({
+    test: String(test),
+    why: stripVTControlCharacters(String(why)),
+  }));
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
+const labelOf = ({ project, file }: ReportRow): string =>
+  project.replace(/^@tiny-forge\//, '') + (file.endsWith('e2e.json') ? ' (browser)' : '');
+
 /** The table of all projects, one line each. */
 export function formatSummary({ rows }: Summary): string {
-  const label = ({ project, file }: ReportRow): string =>
-    project.replace(/^@tiny-forge\//, '') + (file.endsWith('e2e.json') ? ' (browser)' : '');
-  const width = Math.max(...rows.map((row) => label(row).length), 8);
+  const width = Math.max(...rows.map((row) => labelOf(row).length), 8);
   const cell = (value: number | string): string => String(value).padStart(8);
   return [
     `  ${'project'.padEnd(width)}${cell('passed')}${cell('failed')}${cell('skipped')}`,
     ...rows.map(
       (row) =>
-        `  ${label(row).padEnd(width)}${cell(row.passed)}${cell(row.failed)}${cell(row.skipped)}${row.problem === null ? '' : `   ${row.problem}`}`,
+        `  ${labelOf(row).padEnd(width)}${cell(row.passed)}${cell(row.failed)}${cell(row.skipped)}${row.problem === null ? '' : `   ${row.problem}`}`,
     ),
   ].join('\n');
+}
+
+/** Every failed test once more, with the first lines of what it said: the end of a long log is what one reads. Empty when none failed. */
+export function formatFailures({ rows }: Summary): string {
+  return rows
+    .flatMap((row) => row.failures.map((failure) => ({ project: labelOf(row), ...failure })))
+    .map(({ project, test, why }) => {
+      const lines = why.split('\n').filter((line) => line.trim() !== '');
+      return [`  FAILED ${project} ${test}`, ...lines.slice(0, LINES_OF_A_FAILURE).map((line) => `    ${line}`)].join(
+        '\n',
+      );
+    })
+    .join('\n');
 }
 
 /** The closing line. */
