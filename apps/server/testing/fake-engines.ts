@@ -79,6 +79,7 @@ export class FakeEngines {
       before: 'running-healthy',
       safetySnapshotId: null,
       keepsOldTrees: false,
+      kept: null,
       plan,
       startedAt: '2026-01-01T00:00:00.000Z',
     });

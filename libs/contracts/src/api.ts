@@ -250,8 +250,9 @@ export const restorePlan = z
     warnings: z.array(blocker),
   })
   .meta({ id: 'RestorePlan' });
+export const safetyWish = z.enum(['snapshot', 'keep-old-tree']);
 export const restoreBody = z
-  .strictObject({ planHash: z.string().max(128).optional(), safety: z.enum(['snapshot', 'keep-old-tree']).optional() })
+  .strictObject({ planHash: z.string().max(128).optional(), safety: safetyWish.optional() })
   .meta({ id: 'Restore' });
 export const retryStepBody = z.strictObject({ safety: z.enum(['keep-old-tree']).optional() }).meta({ id: 'RetryStep' });
 export const recheckBody = z.strictObject({ accept: z.literal('as-is').optional() }).meta({ id: 'Recheck' });
@@ -323,6 +324,18 @@ export const operation = z
     queuedBehind: id.optional(),
     downtime: z.looseObject({ from: time, to: time.nullable() }).optional(),
     undo: z.looseObject({ until: time, snapshotId: id }).optional(),
+    safety: safetyWish
+      .meta({ description: 'Restores: what was asked for; `kept` tells what became of it.' })
+      .optional(),
+    kept: z
+      .looseObject({
+        until: time,
+        trees: z.array(z.looseObject({ target: z.string(), livePath: z.string(), path: z.string() })),
+      })
+      .meta({
+        description: 'The replaced directories, kept at `path` instead of a safety snapshot; removed after `until`.',
+      })
+      .optional(),
     recovers: id.optional(),
     live: z.boolean(),
     operatorGuide: operatorGuide.optional(),

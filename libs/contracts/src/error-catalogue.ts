@@ -283,6 +283,12 @@ const catalogue = {
     detail: 'Only a restore that succeeded can be undone, and only until its safety snapshot goes.',
     next: 'Restore another snapshot.',
   },
+  OLD_TREE_KEPT: {
+    kind: 'conflict',
+    title: 'To be put back by hand',
+    detail: 'This restore took no safety snapshot: what it replaced lies at {paths} until {until}.',
+    next: 'Stop the app, put the directories back in place by hand as docs/operating.md says, start the app.',
+  },
   SNAPSHOT_PINNED: {
     kind: 'conflict',
     title: 'The snapshot is needed',
@@ -433,9 +439,10 @@ const catalogue = {
   },
   SAFETY_NOT_SUPPORTED: {
     kind: 'invalid',
-    title: 'Not supported yet',
-    detail: 'Keeping the old tree is not available in this version.',
-    next: 'Leave safety out, or send "snapshot".',
+    title: 'Not at this step',
+    detail:
+      'Old directories can be kept instead of a safety snapshot only before the data is swapped: in the request of a restore, or while its safety snapshot waits.',
+    next: 'Leave safety out.',
   },
   KEEPS_OLD_TREE: {
     kind: 'blocked',

@@ -7,8 +7,8 @@ import { assertMayStart, heldBy } from './holds.ts';
 import { WorkloadMutex } from './host-mutex.ts';
 import { txIdOf } from './journal/journal-name.ts';
 import { JournalStore } from './journal/journal-store.ts';
-import { statusOf } from './journal/transaction.ts';
 import { collectKept, keptTrees } from './kept/kept-trees.ts';
+import { statusOf } from './transaction-status.ts';
 import { acceptVerdict, examine, needsOperator } from './operator.ts';
 import type { MountUsers } from './plan/directory-users.ts';
 import { DEFAULT_RESERVE, type ReserveRule } from './plan/space-needs.ts';
@@ -97,7 +97,7 @@ export function engineOver(parts: EngineParts, mutex: WorkloadMutex): RestoreEng
     recordSafe: (plan, snapshotId) => alone(plan, never, () => recordSafe(parts, plan, snapshotId)),
     recordOldTreesKept: (plan) => alone(plan, never, () => recordSafe(parts, plan, null)),
     keptTrees: () => ours(keptTrees(parts)),
-    collectKept: (signal) => ours(collectKept(parts, signal)),
+    collectKept: (signal, spared) => ours(collectKept(parts, signal, spared)),
     swap: (plan, context) => alone(plan, context.signal, (signal) => swap(parts, plan, { ...context, signal })),
     assertMayRedeploy: (plan, signal) => ours(assertMayRedeploy(parts, plan, signal)),
     finish: (plan, instances, context) =>

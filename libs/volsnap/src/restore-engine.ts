@@ -136,6 +136,8 @@ export interface TransactionStatus {
   readonly safetySnapshotId: string | null;
   /** SAFE says that the old trees are kept instead of a snapshot. */
   readonly keepsOldTrees: boolean;
+  /** From DONE on, where old trees are kept: which, and until when. They may be gone since. */
+  readonly kept: KeptTrees | null;
   readonly plan: FrozenPlan | null;
   readonly startedAt: string;
 }
@@ -197,8 +199,8 @@ export interface RestoreEngine {
   sweep(signal: AbortSignal): Promise<SweepReport>;
   /** Old trees that are kept, of all workloads, also of closed restores. */
   keptTrees(): Promise<readonly KeptTrees[]>;
-  /** For the janitor: removes kept trees past their time, by identity and place. Running it twice changes nothing. */
-  collectKept(signal: AbortSignal): Promise<KeptReport>;
+  /** For the janitor: removes kept trees past their time, by identity and place; those of `spared` workloads stay. Running it twice changes nothing. */
+  collectKept(signal: AbortSignal, spared?: ReadonlySet<string>): Promise<KeptReport>;
   openTransactions(): Promise<readonly TransactionStatus[]>;
   status(operationId: string): Promise<TransactionStatus | null>;
   /** For OPERATOR: looks at every tree by identity. */

@@ -7,7 +7,7 @@ import type {
   SituationApp,
   SituationData,
 } from '@tiny-forge/contracts/domain';
-import type { ErrorView, OperationInput, OperationView } from './operation-types.ts';
+import type { ErrorView, KeptView, OperationInput, OperationView, SafetyWish } from './operation-types.ts';
 
 /** What a host activity is for. The activity refuses another host's or installation's work (WRONG_HOST) before it touches anything. */
 export interface Job {
@@ -32,6 +32,8 @@ export interface FailureDetails {
   readonly data?: SituationData;
   /** The journal says DONE: the step cannot be undone any more. */
   readonly done?: boolean;
+  /** With `done`: the old trees that the restore keeps. */
+  readonly kept?: KeptView;
   /** `deploy`: nothing was made, stopped or removed yet. */
   readonly untouched?: boolean;
 }
@@ -93,6 +95,7 @@ export interface RecoveredEnd {
   readonly data: SituationData;
   readonly error?: { readonly code: string; readonly params: ErrorParams; readonly detail: string };
   readonly operatorGuide?: OperatorGuide;
+  readonly kept?: KeptView;
 }
 
 export interface PlanJob {
@@ -100,24 +103,27 @@ export interface PlanJob {
   readonly plan: OpaquePlan;
 }
 
+/** What SAFE in the journal says: the snapshot that was taken, or that the old trees are kept instead (`snapshotId` null). */
+export type SafetyAnswer =
+  { readonly snapshotId: string; readonly expiresAt: string; readonly notes: number } | { readonly snapshotId: null };
+
 /** On the host's queue; idempotent by journal (restore.md 4), one attempt at a time per workload. */
 export interface HostActivities {
   preflight(request: {
     readonly job: Job;
     readonly snapshotId: string;
     readonly planHash: string | null;
-    readonly safety: 'snapshot' | 'keep-old-tree';
+    readonly safety: SafetyWish;
   }): Promise<{ readonly plan: OpaquePlan; readonly app: SituationApp }>;
   extract(request: PlanJob): Promise<{ readonly contentBytes: number; readonly entries: number }>;
   stop(request: PlanJob): Promise<{ readonly before: AppBefore; readonly stoppedAt: string }>;
-  preRestoreSnapshot(
-    request: PlanJob,
-  ): Promise<{ readonly snapshotId: string; readonly expiresAt: string; readonly notes: number }>;
+  /** `safety`: what was asked for last; a journal past SAFE answers what was done. */
+  preRestoreSnapshot(request: PlanJob & { readonly safety?: SafetyWish }): Promise<SafetyAnswer>;
   swap(request: PlanJob): Promise<void>;
   redeploy(request: PlanJob): Promise<{ readonly instances: readonly string[] }>;
   finish(
     request: PlanJob & { readonly instances: readonly string[] },
-  ): Promise<{ readonly warnings: readonly string[] }>;
+  ): Promise<{ readonly warnings: readonly string[]; readonly kept?: KeptView }>;
 
   removeNew(request: PlanJob): Promise<void>;
   swapBack(request: PlanJob): Promise<void>;
@@ -177,6 +183,8 @@ export interface RecoverStatus {
   readonly done: boolean;
   readonly before: AppBefore | null;
   readonly app: SituationApp;
+  /** With `done`: the old trees that the restore keeps. */
+  readonly kept?: KeptView;
   /** OPERATOR that stays: what the person still has to do. */
   readonly guide: OperatorGuide | null;
 }

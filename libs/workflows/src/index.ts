@@ -16,7 +16,7 @@ export {
   type SubmitRequest,
 } from './messages.ts';
 export type { OperationResult } from './operation.workflow.ts';
-export type { ErrorView, OperationInput, OperationView, StepView } from './operation-types.ts';
+export type { ErrorView, KeptView, OperationInput, OperationView, SafetyWish, StepView } from './operation-types.ts';
 export { searchAttributes } from './search-attributes.ts';
 export { errorView } from './step-failure.ts';
 export { DEFAULT_TIMINGS, type Timings } from './timings.ts';

@@ -46,9 +46,10 @@ export const abortQueued = defineUpdate<'aborted' | 'not-queued', [AbortRequest]
 export const laneState = defineQuery<LaneState>('laneState');
 
 export interface RetryStepRequest {
+  /** Only where the step that waits takes the safety snapshot. */
   readonly safety?: 'keep-old-tree';
 }
-/** Failure types: NOT_WAITING, SAFETY_NOT_SUPPORTED. */
+/** Failure types: NOT_WAITING, SAFETY_NOT_SUPPORTED (another step waits). */
 export const retryStep = defineUpdate<void, [RetryStepRequest]>('retryStep');
 /** Failure types: NOT_WAITING (ended or already undoing), PAST_DECISION. Returns when taken, not when done. */
 export const abortRun = defineUpdate<void, [{ readonly who: string }]>('abortRun');

@@ -11,6 +11,17 @@ import type {
   StepState,
 } from '@tiny-forge/contracts/domain';
 
+/** What a restore does with today's data: a snapshot of it, or the directories themselves set aside for a while. */
+export type SafetyWish = 'snapshot' | 'keep-old-tree';
+
+/** Old trees that are kept instead of a safety snapshot. */
+export interface KeptView {
+  /** RFC 3339; removed after that. */
+  readonly until: string;
+  /** `path`: where the directory lies that was live at `livePath`. */
+  readonly trees: readonly { readonly target: string; readonly livePath: string; readonly path: string }[];
+}
+
 /** Full input of one operation: what the row stores, the lane queues and the workflow gets. Ids only, no secrets, no env. */
 export interface OperationInput {
   readonly installation: string;
@@ -25,7 +36,7 @@ export interface OperationInput {
   readonly options: {
     /** restore: the plan hash that was confirmed; null: none given. */
     readonly planHash?: string | null;
-    readonly safety?: 'snapshot' | 'keep-old-tree';
+    readonly safety?: SafetyWish;
     /** snapshot */
     readonly quiesce?: 'pause' | 'stop' | 'none';
     /** import: the upload that lies on the host, what it is taken for, and which volume a tree without manifest becomes. */
@@ -74,6 +85,7 @@ export interface OperationView {
   readonly waitingUntil?: string;
   readonly downtime?: { readonly from: string; readonly to: string | null };
   readonly undo?: { readonly until: string; readonly snapshotId: string };
+  readonly kept?: KeptView;
   readonly operatorGuide?: OperatorGuide;
   /** Whether `swap` was scheduled: abort is then PAST_DECISION until WAITING. */
   readonly pastDecision: boolean;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflows } from '../testing/bundle.ts';
 import { Lab } from '../testing/lab.ts';
-import { ownFailure, untilCancelled } from '../testing/scripted-activities.ts';
+import { FINISHED_KEEPING, KEPT, ownFailure, untilCancelled } from '../testing/scripted-activities.ts';
 import { startTemporal } from '../testing/temporal-dev-server.ts';
 import type { OperationInput, OperationView } from './index.ts';
 
@@ -107,6 +107,78 @@ describe('restore', () => {
     await lab.untilEnded(input.operationId);
     expect(lab.row(input.operationId).state).toBe('SUCCEEDED');
     expect(last(input.operationId).waitingUntil).toBeUndefined();
+  });
+
+  it('takes keep-old-tree with retry-step where the safety snapshot waits, and tells what is kept instead of an undo', async () => {
+    const input = lab.input('w-keep', 'restore', { operatorWaitSeconds: 30 });
+    const wishes: unknown[] = [];
+    lab.activities.scripts.set(input.operationId, {
+      preRestoreSnapshot: async (_id, _call, { safety }) => {
+        wishes.push(safety);
+        return safety === 'keep-old-tree' ? KEPT : Promise.reject(ownFailure('SAFETY_SNAPSHOT_FAILED'));
+      },
+      finish: async () => FINISHED_KEEPING,
+    });
+    await lab.submit(input);
+    await lab.until(input.operationId, 'WAITING');
+    expect(await lab.retry(input.operationId)).toBeNull();
+    await lab.eventually(
+      () => (wishes.length === 6 ? lab.until(input.operationId, 'WAITING') : null),
+      () => `${wishes.length} attempts`,
+    );
+    expect(await lab.retry(input.operationId, { safety: 'keep-old-tree' })).toBeNull();
+    await lab.untilEnded(input.operationId);
+    expect(wishes).toEqual([...Array<undefined>(6).fill(undefined), 'keep-old-tree']);
+    const view = last(input.operationId);
+    expect(view).toMatchObject({ state: 'SUCCEEDED', kept: FINISHED_KEEPING.kept });
+    expect(view.undo).toBeUndefined();
+    expect(view.steps[3]).toMatchObject({ state: 'DONE', detail: expect.stringContaining('are kept') });
+  });
+
+  it('asked for keep-old-tree from the start, hands it to preflight and to the step', async () => {
+    const input = lab.input('w-keep-asked', 'restore', { options: { safety: 'keep-old-tree' } });
+    const wishes: unknown[] = [];
+    lab.activities.scripts.set(input.operationId, {
+      preflight: async (_id, _call, { safety }) => void wishes.push(safety),
+      preRestoreSnapshot: async (_id, _call, { safety }) => {
+        wishes.push(safety);
+        return KEPT;
+      },
+      finish: async () => FINISHED_KEEPING,
+    });
+    expect((await run(input)).state).toBe('SUCCEEDED');
+    expect(wishes).toEqual(['keep-old-tree', 'keep-old-tree']);
+  });
+
+  it('believes what the journal answers, not what was asked for', async () => {
+    const input = lab.input('w-keep-too-late', 'restore', { options: { safety: 'keep-old-tree' } });
+    const { state, view } = await run(input);
+    expect(state).toBe('SUCCEEDED');
+    expect([view.undo, view.kept]).toEqual([{ until: '2026-01-08T00:00:00.000Z', snapshotId: 's' }, undefined]);
+  });
+
+  it('refuses keep-old-tree where another step waits, which goes on waiting', async () => {
+    const input = lab.input('w-keep-elsewhere', 'restore', { operatorWaitSeconds: 30 });
+    lab.activities.scripts.set(input.operationId, {
+      redeploy: async (_id, call) => (call === 1 ? Promise.reject(ownFailure('APP_UNHEALTHY')) : undefined),
+    });
+    await lab.submit(input);
+    await lab.until(input.operationId, 'WAITING');
+    expect(await lab.retry(input.operationId, { safety: 'keep-old-tree' })).toBe('SAFETY_NOT_SUPPORTED');
+    expect(lab.row(input.operationId).state).toBe('WAITING');
+    expect(await lab.retry(input.operationId)).toBeNull();
+    await lab.untilEnded(input.operationId);
+    expect(lab.row(input.operationId).state).toBe('SUCCEEDED');
+  });
+
+  it('tells what is kept even where only the garbage of finish failed', async () => {
+    const input = lab.input('w-keep-garbage');
+    lab.activities.scripts.set(input.operationId, {
+      preRestoreSnapshot: async () => KEPT,
+      finish: async () => Promise.reject(ownFailure('STOP_TIMEOUT', { done: true, kept: FINISHED_KEEPING.kept })),
+    });
+    const { state, view } = await run(input);
+    expect([state, view.kept]).toEqual(['SUCCEEDED', FINISHED_KEEPING.kept]);
   });
 
   it('swaps back when aborted in WAITING after the swap', async () => {
@@ -272,6 +344,19 @@ describe('recover', () => {
     const { effects } = await run(lab.input(`w-recover-${record}`, 'recover', { options: { recovers } }));
     expect(effects).toEqual(['recoverStatus', ...expected]);
     expect(lab.activities.recovered.at(-1)).toEqual({ operationId: recovers, state: outcome });
+  });
+
+  it.each(['SWAPPED', 'DONE'] as const)('from %s tells the recovered operation what it keeps', async (record) => {
+    lab.activities.recoverStatus = { ...lab.activities.recoverStatus, record };
+    const recovers = `lost-keeping-${record}`;
+    const input = lab.input(`w-recover-keeping-${record}`, 'recover', { options: { recovers } });
+    lab.activities.scripts.set(input.operationId, { finish: async () => FINISHED_KEEPING });
+    await run(input);
+    expect(lab.activities.recovered.at(-1)).toEqual({
+      operationId: recovers,
+      state: 'SUCCEEDED',
+      kept: FINISHED_KEEPING.kept,
+    });
   });
 
   it('goes back when the new app does not become healthy', async () => {

@@ -21,6 +21,7 @@ export async function recover(run: OperationRun): Promise<OperationState> {
   if (status.record === 'OPERATOR') return stays(run, recovers, status);
   if (status.plan === null || status.record === 'CLOSED') {
     const undone = status.record === 'CLOSED' && status.before !== null ? 'ROLLED_BACK' : 'FAILED';
+    if (status.kept) keeper.set({ kept: status.kept });
     tell(run, recovers, status.done ? 'SUCCEEDED' : undone);
     return 'SUCCEEDED';
   }
@@ -61,11 +62,13 @@ async function finishJournal(run: OperationRun, plan: OpaquePlan, status: Recove
       instances = (await phase(run, 'redeploy', () => host.redeploy(of))).instances;
       run.appIsBack('running');
     }
-    await phase(run, 'finish', () => host.finish({ ...of, instances }));
+    const { kept } = await phase(run, 'finish', () => host.finish({ ...of, instances }));
+    if (kept) keeper.set({ kept });
     return 'SUCCEEDED';
   } catch (error) {
-    if (error instanceof Stopped && error.failure.done === true) return 'SUCCEEDED';
-    return back(run, plan, error);
+    if (!(error instanceof Stopped) || error.failure.done !== true) return back(run, plan, error);
+    if (error.failure.kept) keeper.set({ kept: error.failure.kept });
+    return 'SUCCEEDED';
   }
 }
 
@@ -130,14 +133,15 @@ function phase<T>(run: OperationRun, name: string, call: () => Promise<T>): Prom
 }
 
 function tell(run: OperationRun, recovers: string, state: EndedState): void {
-  const { app, data } = run.keeper.view.situation;
+  const { situation, kept } = run.keeper.view;
+  const { app, data } = situation;
   run.recovered = {
     operationId: recovers,
     state,
     app,
     data,
     ...(state === 'SUCCEEDED'
-      ? {}
+      ? kept && { kept }
       : {
           error: {
             code: 'RECOVERED',

@@ -4,6 +4,7 @@ import type { OperationRun } from './operation-run.ts';
 import { never, Stopped } from './step-runner.ts';
 
 const always = (): boolean => true;
+const OLD_TREES_KEPT = 'The old directories are kept instead of a safety snapshot.';
 
 /** The walk of restore.md 1, forward. Every undo is registered before the step whose effect it takes back. @throws Stopped */
 export async function restore(run: OperationRun): Promise<void> {
@@ -35,7 +36,14 @@ export async function restore(run: OperationRun): Promise<void> {
   const { before, stoppedAt } = await steps.run('stop', () => host.stop(of), { waits: always, effect: true });
   stopped(run, before, stoppedAt);
 
-  const safety = await steps.run('preRestoreSnapshot', () => host.preRestoreSnapshot(of), { waits: always });
+  // Decided by the request, or by who tries the step again; what was done then is in the answer.
+  let wish = input.options.safety;
+  const safety = await steps.run(
+    'preRestoreSnapshot',
+    () => host.preRestoreSnapshot(wish === undefined ? of : { ...of, safety: wish }),
+    { waits: always, onSafety: (decided) => (wish = decided) },
+  );
+  if (safety.snapshotId === null) keeper.patchStep('preRestoreSnapshot', { detail: OLD_TREES_KEPT });
 
   run.undo('swapBack', 'swap', async () => {
     await host.swapBack(of);
@@ -45,7 +53,7 @@ export async function restore(run: OperationRun): Promise<void> {
   keeper.situation({ data: 'restored' });
 
   await redeployAndFinish(run, plan, before);
-  keeper.set({ undo: { until: safety.expiresAt, snapshotId: safety.snapshotId } });
+  if (safety.snapshotId !== null) keeper.set({ undo: { until: safety.expiresAt, snapshotId: safety.snapshotId } });
 }
 
 /** From SWAPPED on: also how `restore` goes on after its decision. @throws Stopped */
@@ -69,12 +77,16 @@ async function redeployAndFinish(run: OperationRun, plan: OpaquePlan, before: Ap
     run.appIsBack('running');
   }
   try {
-    const { warnings } = await steps.run('finish', () => host.finish({ ...of, instances }), { waits: (f) => !f.done });
+    const { warnings, kept } = await steps.run('finish', () => host.finish({ ...of, instances }), {
+      waits: (f) => !f.done,
+    });
+    if (kept) keeper.set({ kept });
     if (warnings.length > 0) keeper.patchStep('finish', { detail: warnings.join(' ') });
   } catch (error) {
     // Past DONE the restore has succeeded; what is left is garbage for the janitor.
     if (!(error instanceof Stopped) || error.failure.done !== true) throw error;
     keeper.finishStep('finish', 'DONE', error.failure.message);
+    if (error.failure.kept) keeper.set({ kept: error.failure.kept });
   }
 }
 

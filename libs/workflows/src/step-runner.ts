@@ -34,6 +34,8 @@ export interface StepOptions {
   /** `swap`: from its scheduling on an abort is refused, until WAITING. */
   readonly decision?: boolean;
   readonly onFailure?: (details: FailureDetails) => unknown;
+  /** Whether `retry-step` may say what becomes of the live data instead; told before the step is tried again. */
+  readonly onSafety?: (safety: NonNullable<RetryStepRequest['safety']>) => void;
 }
 
 /** Runs the steps of one operation forward, one at a time: attempts, waiting for a person, abort, and a host that went silent. */
@@ -45,7 +47,11 @@ export class StepRunner {
   #abortedBy: string | null = null;
   #scope: CancellationScope | null = null;
   #asking = false;
-  #answer: { readonly kind: 'retry' } | { readonly kind: 'abort'; readonly who: string } | null = null;
+  #takesSafety = false;
+  #answer:
+    | { readonly kind: 'retry'; readonly safety: RetryStepRequest['safety'] }
+    | { readonly kind: 'abort'; readonly who: string }
+    | null = null;
 
   constructor(input: OperationInput, keeper: ViewKeeper, timings: Timings) {
     this.#input = input;
@@ -55,8 +61,8 @@ export class StepRunner {
     setHandler(operationView, () => keeper.view);
     setHandler(
       retryStep,
-      () => {
-        this.#answer = { kind: 'retry' };
+      ({ safety }) => {
+        this.#answer = { kind: 'retry', safety };
       },
       { validator: (request: RetryStepRequest) => this.#mayRetry(request.safety) },
     );
@@ -112,7 +118,7 @@ export class StepRunner {
           continue;
         }
         if (!options.waits(details) || isJournalState(details)) throw this.#failed(name, details);
-        await this.#ask(name, details);
+        await this.#ask(name, details, options);
         attempts = 0;
         outageUntil = null;
       }
@@ -132,7 +138,7 @@ export class StepRunner {
   }
 
   /** Waits for `retry-step` or `abort`, at most operatorWaitSeconds. Returns for a retry. */
-  async #ask(name: string, details: FailureDetails): Promise<void> {
+  async #ask(name: string, details: FailureDetails, { onSafety }: StepOptions): Promise<void> {
     const keeper = this.#keeper;
     const waitMs = this.#input.operatorWaitSeconds * 1000;
     if (waitMs === 0) throw this.#failed(name, details);
@@ -144,10 +150,12 @@ export class StepRunner {
     });
     this.#answer = null;
     this.#asking = true;
+    this.#takesSafety = onSafety !== undefined;
     await condition(() => this.#answer !== null, waitMs);
     this.#asking = false;
-    const answer = this.#answer as { readonly kind: string } | null;
+    const answer = this.#answer as { readonly kind: string; readonly safety?: RetryStepRequest['safety'] } | null;
     if (answer?.kind !== 'retry') throw this.#failed(name, details);
+    if (answer.safety !== undefined) onSafety?.(answer.safety);
   }
 
   /** Before the next attempt; an abort ends it early. */
@@ -199,7 +207,7 @@ export class StepRunner {
 
   #mayRetry(safety: string | undefined): void {
     if (!this.#asking || this.#answer !== null) throw refusal('NOT_WAITING');
-    if (safety !== undefined) throw refusal('SAFETY_NOT_SUPPORTED');
+    if (safety !== undefined && !this.#takesSafety) throw refusal('SAFETY_NOT_SUPPORTED');
   }
 
   #mayAbort(): void {

@@ -15,6 +15,7 @@ import {
   type ConflictDetails,
   type LaneInput,
   type OperationInput,
+  type RetryStepRequest,
   type SubmitAnswer,
   type Timings,
 } from '../src/index.ts';
@@ -137,8 +138,14 @@ export class Lab {
     return this.client.workflow.getHandle<typeof lane>(workflowIds.lane(this.installation, workloadId));
   }
 
-  retry(operationId: string): Promise<void> {
-    return this.handle(operationId).executeUpdate(retryStep, { args: [{}] });
+  /** null: taken; else the failure's type. */
+  async retry(operationId: string, request: RetryStepRequest = {}): Promise<string | null> {
+    try {
+      await this.handle(operationId).executeUpdate(retryStep, { args: [request] });
+      return null;
+    } catch (error) {
+      return updateRefusal(error);
+    }
   }
 
   /** null: taken; else the failure's type. */

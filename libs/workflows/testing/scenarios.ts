@@ -1,6 +1,6 @@
 import type { OperationInput } from '../src/index.ts';
 import type { Lab } from './lab.ts';
-import { ownFailure, untilCancelled, type Script } from './scripted-activities.ts';
+import { FINISHED_KEEPING, KEPT, ownFailure, untilCancelled, type Script } from './scripted-activities.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -99,6 +99,22 @@ export const SCENARIOS: readonly Scenario[] = [
       await lab.submit(input);
       await lab.until(input.operationId, 'WAITING');
       await lab.retry(input.operationId);
+      await lab.handle(input.operationId).result();
+      return operationOf(lab, input);
+    },
+  },
+  {
+    name: 'restore-keeps-old-tree',
+    run: async (lab) => {
+      const input = lab.input('keeps-old-tree', 'restore', { operatorWaitSeconds: 60 });
+      lab.activities.scripts.set(input.operationId, {
+        preRestoreSnapshot: async (_id, _call, request) =>
+          request.safety === 'keep-old-tree' ? KEPT : Promise.reject(ownFailure('SAFETY_SNAPSHOT_FAILED')),
+        finish: async () => FINISHED_KEEPING,
+      });
+      await lab.submit(input);
+      await lab.until(input.operationId, 'WAITING');
+      await lab.retry(input.operationId, { safety: 'keep-old-tree' });
       await lab.handle(input.operationId).result();
       return operationOf(lab, input);
     },

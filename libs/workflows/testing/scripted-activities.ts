@@ -2,7 +2,15 @@ import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activ
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { ERRORS, workflowIds, type ErrorCode } from '@tiny-forge/contracts/domain';
-import type { ControlActivities, FailureDetails, HostActivities, OperationView, RecoverStatus } from '../src/index.ts';
+import type {
+  ControlActivities,
+  FailureDetails,
+  HostActivities,
+  Job,
+  KeptView,
+  OperationView,
+  RecoverStatus,
+} from '../src/index.ts';
 
 /** An own error of an activity, as the server's table makes it. */
 export function ownFailure(code: ErrorCode, more: Partial<FailureDetails> = {}): ApplicationFailure {
@@ -29,7 +37,23 @@ export async function untilCancelled(): Promise<never> {
   }
 }
 
-export type Script = { [K in keyof HostActivities]?: (operationId: string, call: number) => Promise<unknown> };
+/** What `preRestoreSnapshot` and `finish` answer where the old trees are kept. */
+export const KEPT = { snapshotId: null };
+export const FINISHED_KEEPING = {
+  warnings: [],
+  kept: {
+    until: '2026-01-08T00:00:00.000Z',
+    trees: [{ target: '/data', livePath: '/v/data', path: '/v/.data.restore-tx.old' }],
+  },
+};
+
+export type Script = {
+  [K in keyof HostActivities]?: (
+    operationId: string,
+    call: number,
+    request: Parameters<HostActivities[K]>[0],
+  ) => Promise<unknown>;
+};
 
 export interface Row {
   state: string;
@@ -43,7 +67,7 @@ export interface Row {
 export class ScriptedActivities {
   readonly effects: string[] = [];
   readonly rows = new Map<string, Row>();
-  readonly recovered: { operationId: string; state: string }[] = [];
+  readonly recovered: { operationId: string; state: string; kept?: KeptView }[] = [];
   /** Operations whose row refuses to begin. */
   readonly refuse = new Set<string>();
   readonly scripts = new Map<string, Script>();
@@ -85,7 +109,10 @@ export class ScriptedActivities {
         row.views.push(view);
       },
       end: async ({ operationId, seq, view, recovered }) => {
-        if (recovered) this.recovered.push({ operationId: recovered.operationId, state: recovered.state });
+        if (recovered) {
+          const { operationId: of, state, kept } = recovered;
+          this.recovered.push({ operationId: of, state, ...(kept && { kept }) });
+        }
         const row = this.row(operationId);
         row.seq = seq;
         row.state = view.state;
@@ -113,47 +140,47 @@ export class ScriptedActivities {
   }
 
   host(): HostActivities {
-    const effect = async <T>(name: keyof HostActivities, operationId: string, value: T): Promise<T> => {
+    const effect = async <T>(name: keyof HostActivities, request: { readonly job: Job }, value: T): Promise<T> => {
+      const { operationId } = request.job;
       const key = `${operationId}/${name}`;
       const call = (this.#calls.get(key) ?? 0) + 1;
       this.#calls.set(key, call);
       this.effects.push(name);
-      const scripted = this.scripts.get(operationId)?.[name];
-      return scripted ? (((await scripted(operationId, call)) as T | undefined) ?? value) : value;
+      const scripted = this.scripts.get(operationId)?.[name] as
+        ((operationId: string, call: number, request: unknown) => Promise<unknown>) | undefined;
+      return scripted ? (((await scripted(operationId, call, request)) as T | undefined) ?? value) : value;
     };
     const plan = { txId: 'tx' };
     return {
-      preflight: ({ job }) => effect('preflight', job.operationId, { plan, app: 'running' as const }),
-      extract: ({ job }) => effect('extract', job.operationId, { contentBytes: 1, entries: 1 }),
-      stop: ({ job }) =>
-        effect('stop', job.operationId, { before: 'running-healthy' as const, stoppedAt: '2026-01-01T00:00:00.000Z' }),
-      preRestoreSnapshot: ({ job }) =>
-        effect('preRestoreSnapshot', job.operationId, {
+      preflight: (request) => effect('preflight', request, { plan, app: 'running' as const }),
+      extract: (request) => effect('extract', request, { contentBytes: 1, entries: 1 }),
+      stop: (request) =>
+        effect('stop', request, { before: 'running-healthy' as const, stoppedAt: '2026-01-01T00:00:00.000Z' }),
+      preRestoreSnapshot: (request) =>
+        effect('preRestoreSnapshot', request, {
           snapshotId: 's',
           expiresAt: '2026-01-08T00:00:00.000Z',
           notes: 0,
         }),
-      swap: ({ job }) => effect('swap', job.operationId, undefined),
-      redeploy: ({ job }) => effect('redeploy', job.operationId, { instances: ['c1'] }),
-      finish: ({ job }) => effect('finish', job.operationId, { warnings: [] as string[] }),
-      removeNew: ({ job }) => effect('removeNew', job.operationId, undefined),
-      swapBack: ({ job }) => effect('swapBack', job.operationId, undefined),
-      resume: ({ job }) => effect('resume', job.operationId, { app: 'running' as const }),
-      dropStaging: ({ job }) => effect('dropStaging', job.operationId, undefined),
-      close: ({ job }) => effect('close', job.operationId, undefined),
-      needsOperator: ({ job }) =>
-        effect('needsOperator', job.operationId, { guide: { volumes: [], commands: [] } as never }),
-      deploy: ({ job }) => effect('deploy', job.operationId, { app: 'running' as const, changed: true }),
-      undoDeploy: ({ job }) => effect('undoDeploy', job.operationId, { app: 'running' as const }),
-      stopApp: ({ job }) => effect('stopApp', job.operationId, { app: 'stopped' as const }),
-      startApp: ({ job }) => effect('startApp', job.operationId, { app: 'running' as const }),
-      capture: ({ job }) =>
-        effect('capture', job.operationId, { app: 'running' as const, contentBytes: 1, entries: 1 }),
-      importSnapshot: ({ job }) =>
-        effect('importSnapshot', job.operationId, { app: 'running' as const, contentBytes: 1, entries: 1 }),
-      discardImport: ({ job }) => effect('discardImport', job.operationId, undefined),
-      deleteWorkload: ({ job }) => effect('deleteWorkload', job.operationId, undefined),
-      recoverStatus: ({ job }) => effect('recoverStatus', job.operationId, this.recoverStatus),
+      swap: (request) => effect('swap', request, undefined),
+      redeploy: (request) => effect('redeploy', request, { instances: ['c1'] }),
+      finish: (request) => effect('finish', request, { warnings: [] as string[] }),
+      removeNew: (request) => effect('removeNew', request, undefined),
+      swapBack: (request) => effect('swapBack', request, undefined),
+      resume: (request) => effect('resume', request, { app: 'running' as const }),
+      dropStaging: (request) => effect('dropStaging', request, undefined),
+      close: (request) => effect('close', request, undefined),
+      needsOperator: (request) => effect('needsOperator', request, { guide: { volumes: [], commands: [] } as never }),
+      deploy: (request) => effect('deploy', request, { app: 'running' as const, changed: true }),
+      undoDeploy: (request) => effect('undoDeploy', request, { app: 'running' as const }),
+      stopApp: (request) => effect('stopApp', request, { app: 'stopped' as const }),
+      startApp: (request) => effect('startApp', request, { app: 'running' as const }),
+      capture: (request) => effect('capture', request, { app: 'running' as const, contentBytes: 1, entries: 1 }),
+      importSnapshot: (request) =>
+        effect('importSnapshot', request, { app: 'running' as const, contentBytes: 1, entries: 1 }),
+      discardImport: (request) => effect('discardImport', request, undefined),
+      deleteWorkload: (request) => effect('deleteWorkload', request, undefined),
+      recoverStatus: (request) => effect('recoverStatus', request, this.recoverStatus),
     };
   }
 }

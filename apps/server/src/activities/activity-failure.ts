@@ -32,7 +32,7 @@ const CATEGORY: Readonly<Record<ErrorKind, 'expected' | 'alarming' | 'cancellati
 };
 
 /** What a failed step adds to its error: where it left the data. */
-export type FailureExtras = Pick<FailureDetails, 'data' | 'done' | 'untouched'>;
+export type FailureExtras = Pick<FailureDetails, 'data' | 'done' | 'kept' | 'untouched'>;
 
 /** The one failure shape that activities throw on purpose (`FailureDetails` in `details[0]`, `type` = code). */
 export function applicationFailure(error: ForgeError, extras: FailureExtras = {}): ApplicationFailure {

@@ -25,6 +25,7 @@ export function recoveredView(was: OperationView, request: RecoveredEnd, at: str
       ? { downtime: { from: was.downtime.from, to: at } }
       : {}),
     ...(error === undefined ? {} : { error }),
+    ...(request.kept === undefined ? {} : { kept: request.kept }),
     ...(request.operatorGuide === undefined ? {} : { operatorGuide: request.operatorGuide }),
   };
 }

@@ -1,11 +1,11 @@
 import { ERRORS, renderDetail, type ErrorCode, type Note } from '@tiny-forge/contracts/domain';
-import type { FrozenPlan, RedeployRecorded } from '@tiny-forge/volsnap';
-import type { HostActivities, OpaquePlan } from '@tiny-forge/workflows';
+import type { FrozenPlan, RedeployRecorded, TransactionStatus } from '@tiny-forge/volsnap';
+import type { HostActivities, KeptView, OpaquePlan } from '@tiny-forge/workflows';
 import type { FailureExtras } from './activity-failure.ts';
 import type { ActivityContext } from './guard-activities.ts';
 import type { HostParts } from './host-parts.ts';
 import { planInput } from './plan-input.ts';
-import { takeSafetySnapshot } from './safety-snapshot.ts';
+import { makeSafe } from './safety-snapshot.ts';
 import { appState, assertNotHeld, dispatch, frozenWorkload, livingWorkload } from './workload-work.ts';
 
 type RestoreActivity =
@@ -64,7 +64,7 @@ export function restoreActivities(parts: HostParts): WithContext<HostActivities,
       const { before, stoppedAt } = await engine.stop(frozen(plan), context);
       return { before, stoppedAt };
     },
-    preRestoreSnapshot: ({ plan }, context) => takeSafetySnapshot(parts, frozen(plan), context),
+    preRestoreSnapshot: ({ plan, safety }, context) => makeSafe(parts, frozen(plan), safety, context),
     swap: ({ plan }, context) => engine.swap(frozen(plan), context),
     redeploy: async ({ plan: opaque }, { signal }) => {
       const plan = frozen(opaque);
@@ -81,7 +81,8 @@ export function restoreActivities(parts: HostParts): WithContext<HostActivities,
     },
     finish: async ({ plan, instances }, context) => {
       const { warnings } = await engine.finish(frozen(plan), instances, context);
-      return { warnings: warnings.map(sentence) };
+      const kept = keptView(await engine.status(frozen(plan).operationId));
+      return { warnings: warnings.map(sentence), ...(kept && { kept }) };
     },
 
     removeNew: ({ plan }, { signal }) => engine.removeNew(frozen(plan), signal),
@@ -105,15 +106,27 @@ export function restoreActivities(parts: HostParts): WithContext<HostActivities,
         else if (accept === 'as-is') await engine.acceptVerdict(recovers, 'all-old', job.operationId);
       }
       const status = await engine.status(recovers);
+      const kept = keptView(status);
       return {
         record: status?.record ?? 'CLOSED',
         plan: (status?.plan ?? null) as OpaquePlan | null,
         done: status?.done ?? false,
+        ...(kept && { kept }),
         before: status?.before ?? null,
         app,
         guide: status?.record === 'OPERATOR' ? guide : null,
       };
     },
+  };
+}
+
+/** What people are told of old trees that are kept; null: none are. */
+export function keptView(status: Pick<TransactionStatus, 'kept'> | null): KeptView | null {
+  const kept = status?.kept;
+  if (!kept) return null;
+  return {
+    until: kept.keptUntil,
+    trees: kept.trees.map(({ target, livePath, path }) => ({ target, livePath, path })),
   };
 }
 
@@ -135,8 +148,10 @@ export async function journalExtras(parts: HostParts, step: string, request: unk
     case 'ROLLED_BACK':
       return { data: 'current' };
     case 'DONE':
-    case 'CLOSED':
-      return { data: 'restored', done: true };
+    case 'CLOSED': {
+      const kept = keptView(status);
+      return { data: 'restored', done: true, ...(kept && { kept }) };
+    }
     default:
       return { data: 'staged' };
   }

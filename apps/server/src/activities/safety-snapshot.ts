@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
 import type { FrozenPlan } from '@tiny-forge/volsnap';
+import type { SafetyAnswer, SafetyWish } from '@tiny-forge/workflows';
 import type { ActivityContext } from './guard-activities.ts';
 import type { HostParts } from './host-parts.ts';
 import { atRevision, frozenWorkload } from './workload-work.ts';
@@ -8,15 +9,38 @@ import { atRevision, frozenWorkload } from './workload-work.ts';
 const DAY_MS = 24 * 3600 * 1000;
 
 /**
+ * What COMMIT needs: a safety snapshot, or the word that the old trees are kept. Past SAFE the journal's answer counts, whatever is asked for now.
+ * @param wish what a person asked for last; absent: as the plan says
+ * @throws SAFETY_SNAPSHOT_FAILED and what capture and journal throw
+ */
+export async function makeSafe(
+  parts: HostParts,
+  plan: FrozenPlan,
+  wish: SafetyWish | undefined,
+  context: ActivityContext,
+): Promise<SafetyAnswer> {
+  const status = await parts.restoreEngine.status(plan.operationId);
+  const decided = status?.keepsOldTrees ? 'keep-old-tree' : status?.safetySnapshotId != null ? 'snapshot' : null;
+  if ((decided ?? wish ?? plan.safety) !== 'keep-old-tree') return takeSafetySnapshot(parts, plan, context);
+  await parts.restoreEngine.recordOldTreesKept(plan);
+  await dropUnfinished(parts, plan);
+  return { snapshotId: null };
+}
+
+/** What attempts at a safety snapshot left: it will never be one. */
+async function dropUnfinished(parts: HostParts, plan: FrozenPlan): Promise<void> {
+  const snapshotId = idOf(plan.operationId);
+  if ((await parts.state.snapshots.get(snapshotId))?.state === 'READY') return;
+  await parts.state.transaction((stores) => stores.snapshots.dropOfOperation(plan.operationId));
+  await parts.captureEngine.remove(plan.workloadId, snapshotId);
+}
+
+/**
  * The durable copy of the quiet live data that a restore replaces, at the widest tier, listed, pinned and only then recorded SAFE. Every attempt
  * means the same snapshot.
  * @throws SAFETY_SNAPSHOT_FAILED and what the capture throws
  */
-export async function takeSafetySnapshot(
-  parts: HostParts,
-  plan: FrozenPlan,
-  context: ActivityContext,
-): Promise<{ readonly snapshotId: string; readonly expiresAt: string; readonly notes: number }> {
+async function takeSafetySnapshot(parts: HostParts, plan: FrozenPlan, context: ActivityContext): Promise<SafetyAnswer> {
   const { snapshots } = parts.state;
   const record = await frozenWorkload(parts, plan.workloadId, plan.revision);
   const snapshotId = idOf(plan.operationId);

@@ -1,10 +1,10 @@
 import { isForgeError, type EndedState, type SituationApp, type SituationData } from '@tiny-forge/contracts/domain';
 import type { TransactionStatus } from '@tiny-forge/volsnap';
-import type { Job, OpaquePlan, RecoveredEnd } from '@tiny-forge/workflows';
+import type { Job, KeptView, OpaquePlan, RecoveredEnd } from '@tiny-forge/workflows';
 import { endRecovered } from '../activities/control-activities.ts';
 import type { ActivityContext } from '../activities/guard-activities.ts';
 import type { HostParts } from '../activities/host-parts.ts';
-import { restoreActivities } from '../activities/restore-activities.ts';
+import { keptView, restoreActivities } from '../activities/restore-activities.ts';
 
 const UNDO = ['removeNew', 'swapBack', 'resume', 'dropStaging', 'close'] as const;
 
@@ -50,7 +50,8 @@ class Hand {
       return await this.#forward(plan);
     } catch (error) {
       this.#say(`  going forward failed: ${reason(error)}`);
-      if (this.#journal.record === 'DONE') return this.#end('SUCCEEDED', 'running', 'restored');
+      if (this.#journal.record === 'DONE')
+        return keeping(this.#end('SUCCEEDED', 'running', 'restored'), keptView(this.#journal));
       return this.#back(plan);
     }
   }
@@ -65,8 +66,11 @@ class Hand {
         ({ instances } = await this.#do('redeploy', () => this.#activities.redeploy(of, this.#context)));
       }
     }
-    await this.#do('finish', () => this.#activities.finish({ ...of, instances }, this.#context));
-    return this.#end('SUCCEEDED', this.#journal.before === 'stopped' ? 'stopped' : 'running', 'restored');
+    const { kept } = await this.#do('finish', () => this.#activities.finish({ ...of, instances }, this.#context));
+    return keeping(
+      this.#end('SUCCEEDED', this.#journal.before === 'stopped' ? 'stopped' : 'running', 'restored'),
+      kept ?? null,
+    );
   }
 
   /** The first undo that fails ends the chain: nothing after it runs. */
@@ -111,5 +115,7 @@ class Hand {
     return { operationId, state, app, data, error: { code: 'RECOVERED', params: { operationId: 'by hand' }, detail } };
   }
 }
+
+const keeping = (end: RecoveredEnd, kept: KeptView | null): RecoveredEnd => (kept ? { ...end, kept } : end);
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));

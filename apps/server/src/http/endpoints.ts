@@ -331,7 +331,7 @@ export const ENDPOINTS = define({
     access: 'snapshots:read',
     readAccess: 'snapshots:read',
     resource: 'snapshot',
-    query: z.strictObject({ safety: z.enum(['snapshot', 'keep-old-tree']).optional() }),
+    query: z.strictObject({ safety: api.safetyWish.optional() }),
     idempotent: false,
     answers: json(200, 'The plan.', api.restorePlan),
   },
@@ -401,7 +401,7 @@ export const ENDPOINTS = define({
   retryStep: {
     method: 'POST',
     path: '/api/operations/:id/retry-step',
-    summary: 'Try the waiting step again',
+    summary: 'Try the waiting step again; where the safety snapshot waits, with the old directories kept instead',
     tag: 'operations',
     access: 'operations:control',
     readAccess: 'operations:read',

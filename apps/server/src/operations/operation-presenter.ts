@@ -136,6 +136,8 @@ export class OperationPresenter {
       ...(record.queuedBehind && now === 'QUEUED' ? { queuedBehind: record.queuedBehind } : {}),
       ...(view.downtime ? { downtime: view.downtime } : {}),
       ...(undo ? { undo } : {}),
+      ...(view.kept ? { kept: { until: view.kept.until, trees: view.kept.trees.map((tree) => ({ ...tree })) } } : {}),
+      ...(isRestoring(record.kind) ? { safety: record.input.options.safety ?? 'snapshot' } : {}),
       ...(view.operatorGuide && now === 'NEEDS_OPERATOR' ? { operatorGuide: view.operatorGuide } : {}),
       live: facts.live !== null,
     };

@@ -1,4 +1,4 @@
-import { isEnded, type Permission } from '@tiny-forge/contracts/domain';
+import { isEnded, isForgeError, type Permission } from '@tiny-forge/contracts/domain';
 import { RequestError } from '../http/problem.ts';
 import type { Parts } from '../parts.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
@@ -21,17 +21,26 @@ export class OperationService {
     this.#restores = restores;
   }
 
-  /** @throws SAFETY_NOT_SUPPORTED, NOT_WAITING, SERVICE_UNAVAILABLE */
-  async retryStep(operation: OperationRecord, safety: 'keep-old-tree' | undefined): Promise<void> {
-    if (safety !== undefined) {
-      throw new RequestError(
-        'SAFETY_NOT_SUPPORTED',
-        {},
-        { issues: [{ path: 'safety', message: 'not available yet' }] },
-      );
+  /**
+   * @param safety gives up the safety snapshot, and so needs what starting a restore needs
+   * @throws FORBIDDEN, NOT_WAITING, SAFETY_NOT_SUPPORTED where another step waits, SERVICE_UNAVAILABLE
+   */
+  async retryStep(
+    operation: OperationRecord,
+    safety: 'keep-old-tree' | undefined,
+    permissions: readonly Permission[],
+  ): Promise<void> {
+    if (safety !== undefined && !permissions.includes('snapshots:restore')) {
+      throw new RequestError('FORBIDDEN', { permission: 'snapshots:restore' });
     }
     if (isEnded(operation.state)) throw new RequestError('NOT_WAITING');
-    await this.#gateway.retryStep(operation.id, {});
+    try {
+      await this.#gateway.retryStep(operation.id, safety === undefined ? {} : { safety });
+    } catch (error) {
+      if (!isForgeError(error) || error.code !== 'SAFETY_NOT_SUPPORTED') throw error;
+      const issues = [{ path: 'safety', message: 'the step that waits takes no safety snapshot' }];
+      throw new RequestError('SAFETY_NOT_SUPPORTED', {}, { issues, cause: error });
+    }
   }
 
   /** @throws NOT_WAITING, PAST_DECISION, SERVICE_UNAVAILABLE */
@@ -55,7 +64,8 @@ export class OperationService {
     if (operation.kind === 'restore') {
       const snapshot = snapshotId === null ? null : await this.#parts.state.snapshots.get(snapshotId);
       if (!snapshot) throw new RequestError('NOT_FOUND', { what: 'The snapshot' });
-      return this.#restores.submit(workload, snapshot, {}, by, { retryOf: operation.id });
+      const wish = options.safety === undefined ? {} : { safety: options.safety };
+      return this.#restores.submit(workload, snapshot, wish, by, { retryOf: operation.id });
     }
     if (operation.kind === 'undo-restore') {
       const undone = operation.undoOf === null ? null : await this.#parts.state.operations.get(operation.undoOf);
@@ -80,7 +90,7 @@ export class OperationService {
 
   /**
    * The safety snapshot of a restore is restored, by an operation that has one itself: it can be undone in turn.
-   * @throws NOT_UNDOABLE, WORKLOAD_GONE and what the submission of a restore throws
+   * @throws NOT_UNDOABLE, OLD_TREE_KEPT, WORKLOAD_GONE and what the submission of a restore throws
    */
   async undo(operation: OperationRecord, by: Submitter): Promise<Submitted> {
     return this.#undo(await this.#workload(operation), operation, by);
@@ -93,7 +103,13 @@ export class OperationService {
     more: { readonly retryOf?: string } = {},
   ): Promise<Submitted> {
     await this.#submissions.precheck('undo-restore', workload.id);
-    const undo = undoOf(operation, timestamp(this.#parts.clock));
+    const now = timestamp(this.#parts.clock);
+    const undo = undoOf(operation, now);
+    const { kept } = operation.view;
+    if (undo === null && kept !== undefined && operation.state === 'SUCCEEDED' && kept.until > now) {
+      const paths = kept.trees.map(({ path }) => path).join(', ');
+      throw new RequestError('OLD_TREE_KEPT', { paths, until: kept.until });
+    }
     const snapshot = undo === null ? null : await this.#parts.state.snapshots.get(undo.snapshotId);
     if (snapshot?.state !== 'READY') throw new RequestError('NOT_UNDOABLE');
     return this.#restores.submit(workload, snapshot, {}, by, { ...more, undoOf: operation.id });

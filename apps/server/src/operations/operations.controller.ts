@@ -78,7 +78,8 @@ export class OperationsController {
   async retryStep(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const operation = resourceOf(request, 'operation');
     const { safety } = request.forge.body as { safety?: 'keep-old-tree' };
-    await this.#services.operations.retryStep(operation, safety);
+    request.forge.auditDetails = { operationId: operation.id, safety: safety ?? null };
+    await this.#services.operations.retryStep(operation, safety, principalOf(request).permissions);
     return acceptedAnswer(reply, { operationId: operation.id, snapshotId: null, queuedBehind: null });
   }
 

@@ -188,9 +188,33 @@ describe('deciding', () => {
     expect([retry.status, retry.body.operationId]).toEqual([202, id]);
     expect((await client.post(`/api/operations/${id}/abort`, {})).status).toBe(202);
     expect(server.gateway.told.slice(-2)).toEqual([`retryStep ${id}`, `abort ${id} admin/spec`]);
-    const refused = await client.post(`/api/operations/${id}/retry-step`, { safety: 'keep-old-tree' });
-    expect([refused.status, refused.body.code]).toEqual([422, 'SAFETY_NOT_SUPPORTED']);
     expect((await client.post(`/api/operations/${id}/abort`, { force: true })).status).toBe(422);
+  });
+
+  it('retry-step with keep-old-tree needs snapshots:restore too, is on record, and says where it makes no sense', async () => {
+    const id = await deploy();
+    const url = `/api/operations/${id}/retry-step`;
+    const body = { safety: 'keep-old-tree' };
+    const controller = await server.token(['operations:read', 'operations:control']);
+    const forbidden = await controller.post(url, body);
+    expect([forbidden.status, forbidden.body.params.permission]).toEqual([403, 'snapshots:restore']);
+    expect((await controller.post(url, {})).status).toBe(202);
+    expect((await client.post(url, body)).status).toBe(202);
+    expect(server.gateway.told.at(-1)).toBe(`retryStep ${id} keep-old-tree`);
+    expect((await server.parts.state.audit.list(1))[0]).toMatchObject({
+      verb: 'retryStep',
+      outcome: '202',
+      details: { operationId: id, safety: 'keep-old-tree' },
+    });
+    server.gateway.failures.set('retryStep', new ForgeError({ code: 'SAFETY_NOT_SUPPORTED' }));
+    const refused = await client.post(url, body);
+    server.gateway.failures.delete('retryStep');
+    expect([refused.status, refused.body.code, refused.body.issues[0].path]).toEqual([
+      422,
+      'SAFETY_NOT_SUPPORTED',
+      'safety',
+    ]);
+    expect((await client.post(url, { safety: 'snapshot' })).status).toBe(422);
   });
 
   it.each([

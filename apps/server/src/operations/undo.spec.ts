@@ -167,6 +167,37 @@ describe('undo', () => {
   });
 });
 
+describe('a restore that kept the old trees instead of a safety snapshot', () => {
+  const kept = (days: number) => ({
+    until: inDays(days),
+    trees: [{ target: '/data', livePath: '/v/data', path: '/v/.data.restore-tx.old' }],
+  });
+
+  it('tells where they lie and until when; undo is refused with the way that is left, later like any other', async () => {
+    const { operationId } = await restore();
+    await end(server, operationId, 'SUCCEEDED', { kept: kept(7) });
+    const told = await get(operationId);
+    expect(api.operation.safeParse(told).error).toBeUndefined();
+    expect(told).toMatchObject({ actions: [], kept: { trees: kept(7).trees } });
+    const refused = await undo(operationId);
+    expect([refused.status, refused.body.code, refused.body.params.paths]).toEqual([
+      409,
+      'OLD_TREE_KEPT',
+      '/v/.data.restore-tx.old',
+    ]);
+    expect(refused.body.detail).toContain('/v/.data.restore-tx.old');
+    const { operationId: old } = await restore();
+    await end(server, old, 'SUCCEEDED', { kept: kept(-1) });
+    expect((await undo(old)).body.code).toBe('NOT_UNDOABLE');
+  });
+
+  it('holds no snapshot any longer', async () => {
+    const { operationId, snapshotId } = await restore();
+    await end(server, operationId, 'SUCCEEDED', { kept: kept(7) });
+    expect(await pins(snapshotId)).toEqual([]);
+  });
+});
+
 describe('traps others fell into', () => {
   it('wpmgr #538, a failure handler loses the pointers to go back: whoever ends a restore, it can be undone', async () => {
     const { operationId } = await restore();

@@ -2,6 +2,7 @@ import { ERRORS, renderDetail, type SituationApp } from '@tiny-forge/contracts/d
 import type { TransactionStatus } from '@tiny-forge/volsnap';
 import type { OperationView } from '@tiny-forge/workflows';
 import { recoveredView } from '../activities/recovered-view.ts';
+import { keptView } from '../activities/restore-activities.ts';
 import type { OperationRecord } from '../state/index.ts';
 
 /**
@@ -15,7 +16,10 @@ export const viewOfLost = (row: OperationRecord, journal: TransactionStatus | nu
 function closedView(row: OperationRecord, journal: TransactionStatus, at: string): OperationView {
   const app: SituationApp = journal.before === 'stopped' || journal.before === 'absent' ? journal.before : 'running';
   const end = { operationId: row.id, app };
-  if (journal.done) return recoveredView(row.view, { ...end, state: 'SUCCEEDED', data: 'restored' }, at);
+  if (journal.done) {
+    const kept = keptView(journal);
+    return recoveredView(row.view, { ...end, state: 'SUCCEEDED', data: 'restored', ...(kept && { kept }) }, at);
+  }
   const detail = renderDetail('LOST_BY_TEMPORAL', {});
   const state = journal.before === null ? 'FAILED' : 'ROLLED_BACK';
   const error = { code: 'LOST_BY_TEMPORAL', params: {}, detail };

@@ -1,4 +1,5 @@
 import { isForgeError, type RestorePlan } from '@tiny-forge/contracts/domain';
+import type { SafetyWish } from '@tiny-forge/workflows';
 import { planInput } from '../activities/plan-input.ts';
 import { RequestError } from '../http/problem.ts';
 import type { Submissions, Submitted, Submitter } from '../operations/submission.ts';
@@ -7,7 +8,7 @@ import type { SnapshotRecord, WorkloadRecord } from '../state/index.ts';
 
 export interface RestoreRequest {
   readonly planHash?: string | undefined;
-  readonly safety?: 'snapshot' | 'keep-old-tree' | undefined;
+  readonly safety?: SafetyWish | undefined;
 }
 
 const PLAN_MS = 60_000;
@@ -24,18 +25,17 @@ export class RestoreService {
     this.#submissions = submissions;
   }
 
-  /** Changes nothing. @throws SAFETY_NOT_SUPPORTED, SERVICE_UNAVAILABLE, SNAPSHOT_NOT_READY */
+  /** Changes nothing. @throws SERVICE_UNAVAILABLE, SNAPSHOT_NOT_READY */
   async plan(
     workload: WorkloadRecord,
     snapshot: SnapshotRecord,
-    safety: RestoreRequest['safety'],
+    safety: SafetyWish = 'snapshot',
   ): Promise<RestorePlan> {
-    assertSafety(safety);
     assertReady(snapshot);
-    const key = `${workload.id} ${workload.revision} ${snapshot.id}`;
+    const key = `${workload.id} ${workload.revision} ${snapshot.id} ${safety}`;
     const running = this.#running.get(key);
     if (running) return running;
-    const plan = this.#compute(workload, snapshot).finally(() => this.#running.delete(key));
+    const plan = this.#compute(workload, snapshot, safety).finally(() => this.#running.delete(key));
     this.#running.set(key, plan);
     return plan;
   }
@@ -52,10 +52,10 @@ export class RestoreService {
     of: { readonly retryOf?: string; readonly undoOf?: string } = {},
   ): Promise<Submitted> {
     const kind = of.undoOf === undefined ? 'restore' : 'undo-restore';
-    assertSafety(request.safety);
+    const { safety = 'snapshot' } = request;
     await this.#submissions.precheck(kind, workload.id);
     assertReady(snapshot);
-    const plan = await this.plan(workload, snapshot, request.safety);
+    const plan = await this.plan(workload, snapshot, safety);
     if (request.planHash !== undefined && request.planHash !== plan.planHash) {
       throw new RequestError('PLAN_CHANGED', { what: 'the plan now has another hash' });
     }
@@ -68,15 +68,15 @@ export class RestoreService {
         kind,
         workload,
         snapshotId: snapshot.id,
-        options: { planHash: request.planHash ?? null, safety: 'snapshot' },
+        options: { planHash: request.planHash ?? null, safety },
         ...of,
       },
       by,
     );
   }
 
-  async #compute(workload: WorkloadRecord, snapshot: SnapshotRecord): Promise<RestorePlan> {
-    const input = await planInput(this.#parts, workload, snapshot.id, 'snapshot');
+  async #compute(workload: WorkloadRecord, snapshot: SnapshotRecord, safety: SafetyWish): Promise<RestorePlan> {
+    const input = await planInput(this.#parts, workload, snapshot.id, safety);
     try {
       return await this.#parts.restoreEngine.plan(input, AbortSignal.timeout(PLAN_MS));
     } catch (error) {
@@ -86,15 +86,6 @@ export class RestoreService {
       throw error;
     }
   }
-}
-
-function assertSafety(safety: RestoreRequest['safety']): void {
-  if (safety !== 'keep-old-tree') return;
-  throw new RequestError(
-    'SAFETY_NOT_SUPPORTED',
-    {},
-    { issues: [{ path: 'safety', message: 'SAFETY_NOT_SUPPORTED: only snapshot is available' }] },
-  );
 }
 
 function assertReady(snapshot: SnapshotRecord): void {

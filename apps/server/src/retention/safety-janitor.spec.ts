@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { KeptTrees } from '@tiny-forge/volsnap';
 import { addSnapshot, addWorkload, end } from '../testing/state-fixtures.ts';
 import type { TestClient } from '../testing/test-client.ts';
 import { TestServer } from '../testing/test-server.ts';
@@ -13,6 +14,9 @@ let client: TestClient;
 let workloadId: string;
 const removedFiles: string[] = [];
 let moving: string[];
+let kept: KeptTrees[];
+/** What the engine was told to spare. */
+let spared: ReadonlySet<string>;
 /** Safety snapshots of this test. */
 const made = new Set<string>();
 
@@ -28,6 +32,8 @@ beforeEach(async () => {
   workloadId = await addWorkload(server);
   removedFiles.length = 0;
   moving = [];
+  kept = [];
+  spared = new Set();
   made.clear();
 });
 
@@ -41,7 +47,13 @@ const janitor = (): SafetyJanitor =>
     restoreEngine: {
       ...server.parts.restoreEngine,
       openTransactions: async () => moving.map((id) => ({ workloadId: id }) as never),
-      collectKept: async () => ({ collected: [], problems: [] }),
+      keptTrees: async () => kept,
+      collectKept: async (_signal, spare = new Set()) => {
+        spared = spare;
+        const over = kept.filter(({ keptUntil, workloadId: of }) => Date.parse(keptUntil) <= +now && !spare.has(of));
+        kept = kept.filter((one) => !over.includes(one));
+        return { collected: over.map(({ txId }) => txId), problems: [] };
+      },
     },
   });
 
@@ -117,6 +129,59 @@ describe('what goes', () => {
     expect(await run()).toEqual([]);
     later(8);
     expect(await run()).toEqual([safety]);
+  });
+});
+
+describe('old trees that were kept', () => {
+  const keep = (id: string, of = workloadId): void =>
+    void kept.push({
+      txId: id,
+      operationId: `op-${id}`,
+      workloadId: of,
+      keptUntil: new Date(now.getTime() + 7 * DAY_MS).toISOString(),
+      trees: [{ target: '/data', livePath: '/v/data', path: `/v/.data.restore-${id}.old` }],
+    });
+  const expiries = async () =>
+    (await server.parts.state.audit.list(50)).filter(
+      ({ verb, details }) => verb === 'expireOldTrees' && details['workloadId'] === workloadId,
+    );
+
+  it('go after their time, each told in the audit with its place', async () => {
+    keep('a');
+    await run();
+    later(7.01);
+    keep('b');
+    await run();
+    expect(kept.map(({ txId }) => txId)).toEqual(['b']);
+    expect(await expiries()).toMatchObject([
+      {
+        principal: 'retention',
+        target: 'operation op-a',
+        outcome: 'removed',
+        details: { operationId: 'op-a', paths: '/v/.data.restore-a.old' },
+      },
+    ]);
+    later(8);
+    await run();
+    expect((await expiries()).length).toBe(2);
+  });
+
+  it('stay while directories of their workload are in motion, or an operator has to look', async () => {
+    const other = await addWorkload(server);
+    keep('a');
+    keep('c', other);
+    later(8);
+    moving = [workloadId];
+    await run();
+    expect([...spared]).toEqual([workloadId]);
+    expect(kept.map(({ txId }) => txId)).toEqual(['a']);
+    moving = [];
+    server.heldBy = randomUUID();
+    await run();
+    server.heldBy = null;
+    expect([kept.length, (await expiries()).length]).toEqual([1, 0]);
+    await run();
+    expect([kept.length, (await expiries()).length]).toEqual([0, 1]);
   });
 });
 

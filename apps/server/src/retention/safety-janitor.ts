@@ -52,12 +52,34 @@ export class SafetyJanitor {
         if (moving.has(snapshot.workloadId) || (await restoreEngine.heldBy(snapshot.workloadId)) !== null) continue;
         if (await this.#remove(snapshot)) removed.push(snapshot.id);
       }
-      await restoreEngine.collectKept(this.#stop.signal);
+      await this.#collectKept(moving);
     } catch (error) {
       if (!this.#stop.signal.aborted) log.warn({ part: 'retention', err: error }, 'not through; tried again later');
     }
     if (removed.length > 0) log.info({ part: 'retention', removed }, 'safety snapshots past their time were removed');
     return removed;
+  }
+
+  /** Where directories are in motion or unclear, whatever else was kept of them is kept on. */
+  async #collectKept(moving: ReadonlySet<string>): Promise<void> {
+    const { state, restoreEngine, log } = this.#parts;
+    const kept = await restoreEngine.keptTrees();
+    const spared = new Set(moving);
+    for (const { workloadId } of kept) if ((await restoreEngine.heldBy(workloadId)) !== null) spared.add(workloadId);
+    const { collected, problems } = await restoreEngine.collectKept(this.#stop.signal, spared);
+    for (const { txId, operationId, workloadId, keptUntil, trees } of kept) {
+      if (!collected.includes(txId)) continue;
+      await state.audit.add({
+        principal: 'retention',
+        from: 'janitor',
+        verb: 'expireOldTrees',
+        target: `operation ${operationId}`,
+        outcome: 'removed',
+        details: { operationId, workloadId, expiresAt: keptUntil, paths: trees.map(({ path }) => path).join(' ') },
+      });
+    }
+    if (collected.length > 0) log.info({ part: 'retention', collected }, 'old trees past their time were removed');
+    if (problems.length > 0) log.warn({ part: 'retention', problems }, 'old trees past their time are still there');
   }
 
   async #remove({ id, workloadId }: SnapshotRecord): Promise<boolean> {

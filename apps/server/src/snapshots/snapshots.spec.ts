@@ -140,26 +140,55 @@ describe('pins', () => {
 });
 
 describe('the plan', () => {
-  it('is answered as it is computed; keep-old-tree is not there yet', async () => {
+  it('is answered as it is computed, for the safety that was asked for', async () => {
     const id = await addSnapshot(server, workloadId);
     const answer = await client.get(`${at}/${id}/plan`);
     expect([answer.status, answer.body.planHash]).toEqual([200, 'hash-1']);
     expect(api.restorePlan.safeParse(answer.body).error).toBeUndefined();
     expect((await client.get(`${at}/${id}/plan?safety=snapshot`)).status).toBe(200);
-    expect((await client.get(`${at}/${id}/plan?safety=keep-old-tree`)).body.code).toBe('SAFETY_NOT_SUPPORTED');
+    expect(server.planned.at(-1)?.safety).toBe('snapshot');
+    expect((await client.get(`${at}/${id}/plan?safety=keep-old-tree`)).status).toBe(200);
+    expect(server.planned.at(-1)?.safety).toBe('keep-old-tree');
     expect((await client.get(`${at}/${id}/plan?safety=none`)).status).toBe(422);
-    const body = { safety: 'keep-old-tree' };
-    const submit = await client.post(`${at}/${id}/restore`, body, { 'x-confirm-restore': id });
-    expect([submit.status, submit.body.code]).toEqual([422, 'SAFETY_NOT_SUPPORTED']);
+  });
+
+  it('of two kinds of safety at the same time are two', async () => {
+    const id = await addSnapshot(server, workloadId);
+    const before = server.planned.length;
+    server.planMs = 300;
+    await Promise.all(['snapshot', 'keep-old-tree'].map((safety) => client.get(`${at}/${id}/plan?safety=${safety}`)));
+    server.planMs = 0;
+    const wishes = server.planned.slice(before).map(({ safety }) => safety);
+    expect(wishes.sort()).toEqual(['keep-old-tree', 'snapshot']);
+  });
+
+  it('keep-old-tree goes from the request to plan, operation, audit and its replay', async () => {
+    const id = await addSnapshot(server, workloadId);
+    const confirm = { 'x-confirm-restore': id };
+    const submit = await client.post(`${at}/${id}/restore`, { safety: 'keep-old-tree' }, confirm);
+    expect(submit.status).toBe(202);
+    const { operationId } = submit.body;
+    expect(server.planned.at(-1)?.safety).toBe('keep-old-tree');
+    expect(server.gateway.submitted.at(-1)?.options).toEqual({ planHash: null, safety: 'keep-old-tree' });
+    expect((await client.get(`/api/operations/${operationId}`)).body).toMatchObject({ safety: 'keep-old-tree' });
+    expect((await server.parts.state.audit.list(1))[0]).toMatchObject({
+      verb: 'restore',
+      details: { operationId, safety: 'keep-old-tree' },
+    });
+    await end(server, operationId, 'FAILED');
+    const again = await client.post(`/api/operations/${operationId}/replay`, {}, confirm);
+    expect(again.status).toBe(202);
+    expect(server.gateway.submitted.at(-1)?.options.safety).toBe('keep-old-tree');
+    await end(server, again.body.operationId, 'CANCELLED');
   });
 
   it('is computed once for many who ask at the same time', async () => {
     const id = await addSnapshot(server, workloadId);
-    const before = server.plans;
+    const before = server.planned.length;
     server.planMs = 1_000;
     await Promise.all(Array.from({ length: 10 }, () => client.get(`${at}/${id}/plan`)));
     server.planMs = 0;
-    expect(server.plans - before).toBeLessThan(5);
+    expect(server.planned.length - before).toBeLessThan(5);
   });
 
   it('of a snapshot that is not ready: 409', async () => {

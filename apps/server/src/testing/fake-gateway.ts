@@ -43,9 +43,9 @@ export class FakeGateway implements OperationGateway {
     return { queuedBehind: first?.id ?? null };
   }
 
-  async retryStep(operationId: string): Promise<void> {
+  async retryStep(operationId: string, { safety }: { readonly safety?: 'keep-old-tree' }): Promise<void> {
     this.#fail('retryStep');
-    this.told.push(`retryStep ${operationId}`);
+    this.told.push(`retryStep ${operationId}${safety === undefined ? '' : ` ${safety}`}`);
   }
 
   async abort(operationId: string, who: string): Promise<void> {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
 import { PERMISSIONS, type Permission, type RestorePlan, type Settings } from '@tiny-forge/contracts/domain';
-import type { RestoreEngine } from '@tiny-forge/volsnap';
+import type { PlanInput, RestoreEngine } from '@tiny-forge/volsnap';
 import { ensureAdmin } from '../auth/first-admin.ts';
 import { composeParts } from '../composition.ts';
 import { createApp, type App } from '../create-app.ts';
@@ -38,8 +38,8 @@ export class TestServer {
   plan: Partial<RestorePlan> = {};
   /** How long a plan takes to compute, ms. */
   planMs = 0;
-  /** How often a plan was computed. */
-  plans = 0;
+  /** What plans were computed from. */
+  readonly planned: PlanInput[] = [];
   heldBy: string | null = null;
   readonly #ownsFolder: boolean;
 
@@ -93,8 +93,8 @@ export class TestServer {
     const self: { server: TestServer | null } = { server: null };
     const restoreEngine: RestoreEngine = {
       ...composed.restoreEngine,
-      plan: async () => {
-        if (self.server) self.server.plans += 1;
+      plan: async (input) => {
+        self.server?.planned.push(input);
         await new Promise((resolve) => setTimeout(resolve, self.server?.planMs ?? 0));
         return { ...aPlan(), ...self.server?.plan };
       },

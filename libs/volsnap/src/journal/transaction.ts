@@ -88,22 +88,6 @@ function newest<T extends RecordType>(records: readonly StoredRecord[], type: T)
   return (found as Of<T> | undefined) ?? null;
 }
 
-export function statusOf(tx: Transaction): TransactionStatus {
-  return {
-    txId: tx.txId,
-    operationId: tx.operationId,
-    workloadId: tx.workloadId,
-    snapshotId: tx.begin.plan.snapshotId,
-    record: tx.state,
-    done: tx.done !== null,
-    before: tx.quiescing?.before ?? null,
-    safetySnapshotId: tx.safe?.snapshotId ?? null,
-    keepsOldTrees: keepsOldTrees(tx),
-    plan: tx.begin.plan,
-    startedAt: tx.startedAt,
-  };
-}
-
 /** Whether the old trees themselves are the safety copy. */
 export const keepsOldTrees = (tx: Transaction): boolean => tx.safe?.snapshotId === null;
 

@@ -3,6 +3,7 @@ import { having, isCount, isDecimal, isString, listOf } from '../journal/shape.t
 import { makeFolder, unlinkIfThere, writeDurably } from '../ports/durable-file.ts';
 import { naming } from '../ports/fs-error.ts';
 import type { FsPort } from '../ports/fs-port.ts';
+import { keepsOldTrees, type Transaction } from '../journal/transaction.ts';
 import type { TreeIdentity } from '../restore-engine.ts';
 
 /** The old trees of one restore that are kept instead of a safety snapshot. On disk before the journal is closed, until they are collected. */
@@ -41,6 +42,21 @@ const isKeptRecord = having({
     }),
   ),
 });
+
+const DAY_MS = 86_400_000;
+
+/** What a restore keeps, and until when, from its journal alone; null before DONE, and where it took a safety snapshot. */
+export function keptRecordOf(tx: Transaction): KeptRecord | null {
+  // From DONE on, as the journal has it: a note that is written again says the same.
+  const done = tx.records.findLast((record) => record.type === 'DONE');
+  if (!keepsOldTrees(tx) || done === undefined) return null;
+  const trees = (tx.commit?.volumes ?? []).flatMap(({ index, target, parent, livePath, oldPath, old }) =>
+    old === null ? [] : [{ index, target, parent, livePath, path: oldPath, identity: old }],
+  );
+  const keptUntil = new Date(Date.parse(done.at) + (tx.begin.plan.safetyDays ?? 0) * DAY_MS).toISOString();
+  const { txId, operationId, workloadId } = tx;
+  return { v: 1, txId, operationId, workloadId, keptUntil, trees };
+}
 
 /** Notes below `<data>/journal/kept`, one a restore. */
 export class KeptRecords {

@@ -7,21 +7,12 @@ import { existingAncestor } from '../plan/gather-host-facts.ts';
 import { naming, syncDirectories } from '../ports/fs-error.ts';
 import type { KeptReport } from '../restore-engine.ts';
 import { discardTree } from '../swap/discard-tree.ts';
-import { KeptRecords, type KeptRecord } from './kept-record.ts';
-
-const DAY_MS = 86_400_000;
+import { keptRecordOf, KeptRecords, type KeptRecord } from './kept-record.ts';
 
 /** After DONE, before anything else is removed: the note that lets the old trees outlive their journal. */
 export async function keepOldTrees(parts: EngineParts, tx: Transaction): Promise<void> {
-  const trees = (tx.commit?.volumes ?? []).flatMap(({ index, target, parent, livePath, oldPath, old }) =>
-    old === null ? [] : [{ index, target, parent, livePath, path: oldPath, identity: old }],
-  );
-  const days = tx.begin.plan.safetyDays ?? 0;
-  // From DONE on, as the journal has it: a note that is written again says the same.
-  const done = Date.parse(tx.records.findLast((record) => record.type === 'DONE')?.at ?? tx.startedAt);
-  const { txId, operationId, workloadId } = tx;
-  const keptUntil = new Date(done + days * DAY_MS).toISOString();
-  await new KeptRecords(parts.fs, parts.dataDir).write({ v: 1, txId, operationId, workloadId, keptUntil, trees });
+  const record = keptRecordOf(tx);
+  if (record) await new KeptRecords(parts.fs, parts.dataDir).write(record);
 }
 
 export async function keptTrees(parts: EngineParts): Promise<readonly KeptRecord[]> {
@@ -31,15 +22,21 @@ export async function keptTrees(parts: EngineParts): Promise<readonly KeptRecord
 /**
  * Removes old trees past their time: each by identity, at the very place where it was kept. One that is elsewhere now is somebody's, and stays; so
  * does what stands in its place. Idempotent; a kill leaves the note until all of it is done.
+ * @param spared workloads whose trees stay for now, whatever their time
  */
-export async function collectKept(parts: EngineParts, signal: AbortSignal): Promise<KeptReport> {
+export async function collectKept(
+  parts: EngineParts,
+  signal: AbortSignal,
+  spared: ReadonlySet<string> = new Set(),
+): Promise<KeptReport> {
   const store = new KeptRecords(parts.fs, parts.dataDir);
   const { records, unreadable } = await store.list();
   const collected: string[] = [];
   const problems: Note[] = unreadable.map((file) => ({ code: 'IO_ERROR', params: { call: 'read', path: file, why: 'not a note of ours' } })); // prettier-ignore
   const now = parts.clock.now().getTime();
   for (const record of records) {
-    if (Date.parse(record.keptUntil) > now) continue;
+    if (signal.aborted) break;
+    if (Date.parse(record.keptUntil) > now || spared.has(record.workloadId)) continue;
     try {
       await collectOne(parts, record, signal);
       await store.remove(record.txId);

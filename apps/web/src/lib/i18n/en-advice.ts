@@ -28,6 +28,7 @@ export const adviceEn = {
   UPLOAD_INCOMPLETE: 'Upload it again.',
   UPLOAD_LOST: 'Upload it again.',
   IMPORT_NAMES_NO_VOLUME: 'Upload it again and choose the volume.',
+  OLD_TREE_KEPT: 'Stop the app, put the folders back in place by hand, start it again.',
   NAME_TAKEN: 'Choose another name.',
   PORT_TAKEN: 'Free the port, or publish another one.',
   INSUFFICIENT_SPACE: 'Free space there, then check again.',

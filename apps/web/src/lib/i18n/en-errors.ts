@@ -77,6 +77,7 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   NOT_WAITING: () => 'The operation does not wait for a decision any more.',
   NOT_REPLAYABLE: () => 'Only an operation that ended without success can be run again.',
   NOT_UNDOABLE: () => 'Only a restore that succeeded can be undone, and only until its safety snapshot goes.',
+  OLD_TREE_KEPT: (v) => `There is no safety snapshot to bring back: what was replaced lies at ${v.name('paths')}.`,
   SNAPSHOT_PINNED: () => 'The snapshot is needed by an operation that can still be undone.',
   SNAPSHOT_NOT_READY: (v) => `The snapshot is not ready (${v.name('state')}).`,
   OPERATION_OPEN: (v) => `${v.name('field')} cannot be changed while an operation is open.`,
@@ -108,7 +109,8 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   USER_NAMESPACE: (v) =>
     `The server runs in a user namespace with ${v.count('ids')} user ids, and not every owner is among them.`,
   DIRECTORY_FOREIGN_USER: (v) => `${v.name('user')} has ${v.name('path')} mounted.`,
-  SAFETY_NOT_SUPPORTED: () => 'Keeping the old tree instead of a safety snapshot is not available in this version.',
+  SAFETY_NOT_SUPPORTED: () =>
+    'The old folders can be kept instead of a safety snapshot only before the swap. This step waits for something else.',
   KEEPS_OLD_TREE: (v) =>
     `There will be no safety snapshot: the replaced directories themselves are kept, for ${v.count('days')} day(s).`,
   QUIESCE_NONE: () => 'The snapshot was taken while the app ran, without pausing it: expect what a crash would leave.',

@@ -27,6 +27,7 @@ export const adviceRu: Messages['advice'] = {
   UPLOAD_INCOMPLETE: 'Загрузите его снова.',
   UPLOAD_LOST: 'Загрузите его снова.',
   IMPORT_NAMES_NO_VOLUME: 'Загрузите его снова и выберите том.',
+  OLD_TREE_KEPT: 'Остановите приложение, верните папки на место вручную и запустите его снова.',
   NAME_TAKEN: 'Выберите другое имя.',
   PORT_TAKEN: 'Освободите порт или укажите другой.',
   INSUFFICIENT_SPACE: 'Освободите место и проверьте ещё раз.',
