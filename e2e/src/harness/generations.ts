@@ -34,15 +34,20 @@ export function generationsIn(folder: string): string[] {
   return tokens.size === 0 ? ['EMPTY'] : [...tokens].sort();
 }
 
-/** Content, names, modes, owners and times of a tree: equal digests mean restored content equals captured content (I9). */
-export function treeDigest(folder: string): string {
+/**
+ * Content, names, modes, owners and times of a tree: equal digests mean restored content equals captured content (I9).
+ * @param unread names of files whose content is not read
+ */
+export function treeDigest(folder: string, unread: ReadonlySet<string> = new Set()): string {
   const hash = crypto.createHash('sha256');
   const visit = (place: string, name: string): void => {
     const stat = fs.lstatSync(place, { bigint: true });
     hash.update(`${name}\0${stat.mode}\0${stat.uid}:${stat.gid}\0`);
     if (stat.isSymbolicLink()) hash.update(fs.readlinkSync(place));
-    else if (stat.isFile()) hash.update(`${stat.mtimeNs}\0`).update(fs.readFileSync(place));
-    else if (stat.isDirectory()) {
+    else if (stat.isFile()) {
+      hash.update(`${stat.mtimeNs}\0`);
+      if (!unread.has(path.basename(place))) hash.update(fs.readFileSync(place));
+    } else if (stat.isDirectory()) {
       for (const child of fs.readdirSync(place).sort()) visit(path.join(place, child), `${name}/${child}`);
     }
   };

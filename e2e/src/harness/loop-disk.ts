@@ -7,22 +7,54 @@ import { temporaryFolder } from './environment.ts';
 export class LoopDisk {
   readonly mountPoint: string;
   readonly #folder: string;
+  readonly #image: string;
 
   private constructor(folder: string) {
     this.#folder = folder;
+    this.#image = path.join(folder, 'image');
     this.mountPoint = path.join(folder, 'mnt');
   }
 
   /** @param mebibytes size of the file system; the file behind it is sparse */
   static make(mebibytes: number): LoopDisk {
     const disk = new LoopDisk(temporaryFolder('disk'));
-    const image = path.join(disk.#folder, 'image');
-    fs.writeFileSync(image, '');
-    fs.truncateSync(image, mebibytes * 1024 * 1024);
-    execFileSync('mkfs.ext4', ['-q', '-m', '0', image]);
+    fs.writeFileSync(disk.#image, '');
+    fs.truncateSync(disk.#image, mebibytes * 1024 * 1024);
+    execFileSync('mkfs.ext4', ['-q', '-m', '0', disk.#image]);
     fs.mkdirSync(disk.mountPoint);
-    execFileSync('mount', ['-o', 'loop', image, disk.mountPoint]);
+    disk.#mount();
     return disk;
+  }
+
+  #mount(): void {
+    execFileSync('mount', ['-o', 'loop', this.#image, this.mountPoint]);
+  }
+
+  #debugfs(command: string): string {
+    return execFileSync('debugfs', ['-R', command, this.#image], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  }
+
+  /**
+   * A file as failing disks leave them: listed, renamed and removed like any other, and every read of it fails with EIO. The block that says where
+   * its content lies is destroyed while the file system is not mounted, so nothing may have it open.
+   */
+  plantUnreadableFile(name: string): string {
+    const file = path.join(this.mountPoint, name);
+    const fd = fs.openSync(file, 'w');
+    // So many holes that the map of the file needs a block of its own.
+    for (let i = 0; i < 16; i++) fs.writeSync(fd, Buffer.alloc(4096, 7), 0, 4096, i * 3 * 4096);
+    fs.closeSync(fd);
+    execFileSync('umount', [this.mountPoint]);
+    const blockBytes = Number(/^Block size:\s+(\d+)/m.exec(this.#debugfs('stats'))?.[1]);
+    const map = Number(/\(ETB0\):(\d+)/.exec(this.#debugfs(`stat /${name}`))?.[1]);
+    const image = fs.openSync(this.#image, 'r+');
+    fs.writeSync(image, Buffer.alloc(blockBytes), 0, blockBytes, map * blockBytes);
+    fs.closeSync(image);
+    this.#mount();
+    return file;
   }
 
   get freeBytes(): number {

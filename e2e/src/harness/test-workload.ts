@@ -107,8 +107,8 @@ export class TestWorkload {
     return (await this.stack.api.get<{ items: Snapshot[] }>(`${this.path}/snapshots`)).body.items;
   }
 
-  plan(snapshotId: string): Promise<Answer<RestorePlan>> {
-    return this.stack.api.get<RestorePlan>(`${this.path}/snapshots/${snapshotId}/plan`, { timeoutMs: 60_000 });
+  plan(snapshotId: string, query = ''): Promise<Answer<RestorePlan>> {
+    return this.stack.api.get<RestorePlan>(`${this.path}/snapshots/${snapshotId}/plan${query}`, { timeoutMs: 60_000 });
   }
 
   restore(
