@@ -428,7 +428,10 @@ async function api(
       if (part[4] === 'entries') return json(res, folder(url.searchParams.get('path') ?? ''));
       if (part[4] === 'plan') {
         await new Promise((resolve) => setTimeout(resolve, 300));
-        return json(res, plan(snap, snap.id === uuid(103) ? { blockers } : {}));
+        const keeps = url.searchParams.get('safety') === 'keep-old-tree';
+        const warnings = [{ code: 'KEEPS_OLD_TREE', params: { days: 7 }, message: '', next: '' }];
+        const more = keeps ? { planHash: 'd'.repeat(64), warnings } : {};
+        return json(res, plan(snap, { ...more, ...(snap.id === uuid(103) ? { blockers } : {}) }));
       }
       if (part[4] === 'restore') return json(res, { operationId: runRestore(w, snap) }, 202);
     }

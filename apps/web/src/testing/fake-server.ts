@@ -1,6 +1,8 @@
 /** Answers `fetch` from a table of `METHOD /path` and remembers what was asked. */
 export interface Asked {
   readonly route: string;
+  /** Without the question mark. */
+  readonly query: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
 }
@@ -30,9 +32,11 @@ export class FakeServer {
   }
 
   async #answer(url: string, init: RequestInit = {}): Promise<Response> {
-    const route = `${init.method ?? 'GET'} ${url.split('?')[0] ?? ''}`;
+    const [place = '', query = ''] = url.split('?');
+    const route = `${init.method ?? 'GET'} ${place}`;
     const asked: Asked = {
       route,
+      query,
       headers: { ...(init.headers as Record<string, string>) },
       body: typeof init.body === 'string' ? JSON.parse(init.body) : undefined,
     };

@@ -37,6 +37,11 @@ function query(values: Readonly<Record<string, string | undefined>>): string {
   return entries.length === 0 ? '' : `?${new URLSearchParams(entries).toString()}`;
 }
 
+/** What becomes of today's data in a restore. */
+export type Safety = 'snapshot' | 'keep-old-tree';
+/** The usual one goes without saying. */
+const wish = (safety: Safety): { safety?: Safety } => (safety === 'snapshot' ? {} : { safety });
+
 export const auth = {
   me: () => api.get<Me>('/api/auth/me'),
   login: (username: string, password: string) =>
@@ -98,14 +103,13 @@ export const snapshots = {
       body,
       ...more,
     }),
-  plan: (workloadId: string, sid: string, signal?: AbortSignal) =>
-    api.get<RestorePlan>(
-      `/api/workloads/${id(workloadId)}/snapshots/${id(sid)}/plan`,
-      signal === undefined ? { timeoutMs: 60_000 } : { signal, timeoutMs: 60_000 },
-    ),
-  restore: (workloadId: string, sid: string, planHash: string, key: string) =>
+  plan: (workloadId: string, sid: string, safety: Safety) =>
+    api.get<RestorePlan>(`/api/workloads/${id(workloadId)}/snapshots/${id(sid)}/plan${query(wish(safety))}`, {
+      timeoutMs: 60_000,
+    }),
+  restore: (workloadId: string, sid: string, planHash: string, safety: Safety, key: string) =>
     api.post<Accepted>(`/api/workloads/${id(workloadId)}/snapshots/${id(sid)}/restore`, {
-      body: { planHash },
+      body: { planHash, ...wish(safety) },
       key,
       headers: { 'X-Confirm-Restore': sid },
     }),
@@ -133,6 +137,9 @@ export const operations = {
       key,
       headers: confirm === undefined ? {} : { 'X-Confirm-Restore': confirm },
     }),
+  /** `retry-step` of a safety snapshot that fails: the old folders are kept instead. */
+  keepOldTree: (operationId: string, key: string) =>
+    api.post<unknown>(`/api/operations/${id(operationId)}/retry-step`, { key, body: { safety: 'keep-old-tree' } }),
 };
 
 export const system = {

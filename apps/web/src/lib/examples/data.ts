@@ -133,6 +133,33 @@ export const exampleOperations: Readonly<Record<OperationState, Operation>> = {
   }),
 };
 
+/** Its safety snapshot failed: the old folders can be kept instead. */
+export const exampleUnsafe = exampleOperation('WAITING', {
+  steps: stepsAt(3, 'WAITING'),
+  actions: ['retry-step', 'abort'],
+  waitingUntil: at(-252),
+  situation: { app: 'stopped', data: 'staged', since: at(14) },
+  downtime: { from: at(60), to: null },
+  error: {
+    code: 'IO_ERROR',
+    params: { call: 'read', path: '/srv/data/broken.bin', why: 'EIO' },
+    detail: '',
+    state: '',
+    next: '',
+  },
+});
+export const exampleKept = exampleOperation('SUCCEEDED', {
+  steps: stepsAt(7, 'DONE'),
+  endedAt: at(0),
+  situation: { app: 'running', data: 'restored', since: at(0) },
+  downtime: { from: at(14), to: at(0) },
+  safety: 'keep-old-tree',
+  kept: {
+    until: at(-604_800),
+    trees: [{ target: '/data', livePath: '/srv/my data', path: '/srv/.my data.restore-abc.old' }],
+  },
+});
+
 export const examplePlan: RestorePlan = {
   planHash: 'a'.repeat(64),
   confirmWord: 'guestbook',

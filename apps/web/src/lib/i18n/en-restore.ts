@@ -5,6 +5,8 @@ export const restoreEn = {
   title: (w: string, where: string, t: string) => `Restore ${name(w)} (${name(where)}) to ${t}`,
   loss: (d: string, t: string) =>
     `All written since then (${d}) leaves the app; a safety snapshot keeps it until ${t}.`,
+  lossKept: (d: string, t: string) =>
+    `All written since then (${d}) leaves the app; the old folders stay on the host until ${t}.`,
   promise: "If anything fails, today's data and app come back.",
   confirm: (word: string) => `Type ${name(word)} to confirm`,
   submit: (w: string) => `Restore ${name(w)}`,
@@ -22,6 +24,7 @@ export const restoreEn = {
   step2: (names: string) => `Stop ${names}`,
   step2None: 'Nothing to stop: no container runs',
   step3: 'Safety snapshot, swap',
+  step3Kept: 'Set the old folders aside, swap',
   step4: (image: string) => `Start the same image ${name(image)}`,
   step4Stopped: 'The app stays stopped, as it is now',
   down: (d: string, limit: string) => `Down about ${d}, at most ${limit}`,
@@ -110,6 +113,28 @@ export const restoreEn = {
   },
   logTitle: (w: string) => `Log of ${name(w)}`,
   logEmpty: 'The log is empty.',
+  safety: {
+    title: "What becomes of today's data",
+    snapshot: 'A safety snapshot is taken',
+    snapshotNote: (t: string) => `The usual way: one button brings it back, until ${t}.`,
+    keep: 'The old folders themselves are kept',
+    keepNote: (t: string) =>
+      `For data that cannot be copied, or where there is no room for a copy. No button brings it back: until ${t} the folders lie beside the new ones, take their space, and are put back by hand.`,
+    again: 'Runs again as it was asked for.',
+    goOn: 'Go on, keep the old folders…',
+    goOnTitle: 'Go on without a safety snapshot?',
+    goOnBody:
+      "Today's data cannot be copied. Its folders are kept on the host instead, as they are; this page will say where and until when. No button brings them back: they are put back by hand.",
+    goOnSubmit: 'Go on, keep the old folders',
+  },
+  kept: {
+    until: (t: string) => `The folders of before are kept on the host until ${t}. There is no safety snapshot.`,
+    was: (t: string) => `The folders of before were kept on the host until ${t}.`,
+    tree: (target: string, path: string) => `${name(target)}: ${name(path)}`,
+    howTo: 'To put them back: stop the app, run these lines on the host as root, start the app.',
+    aside: (path: string) => `Move the restored folder aside: ${name(path)}`,
+    back: (path: string) => `Put the folder of before in its place: ${name(path)}`,
+  },
   undoTitle: 'Bring back the data of before?',
   undoBody: (t: string) =>
     `The app stops again for a moment and gets the data it had at ${t}. What was written since leaves the app; a safety snapshot keeps it.`,

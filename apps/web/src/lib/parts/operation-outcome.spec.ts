@@ -4,7 +4,7 @@ import { visited } from '../../testing/app-navigation.ts';
 import { FakeServer } from '../../testing/fake-server.ts';
 import { useEnglish } from '../../testing/language.ts';
 import { cleanup, render, screen, textOf, waitFor } from '../../testing/render.ts';
-import { AT, at, exampleOperation, exampleOperations } from '../examples/data.ts';
+import { AT, at, exampleKept, exampleOperation, exampleOperations, exampleUnsafe } from '../examples/data.ts';
 import { clock } from '../live/clock.svelte.ts';
 import { feed } from '../live/feed.svelte.ts';
 import Announcer from './Announcer.svelte';
@@ -133,6 +133,42 @@ describe('what became of it and what can be done', () => {
     await screen.findByText(/The app stops again for a moment/);
     screen.getByTestId('dialog-submit').click();
     await waitFor(() => expect(visited).toEqual([{ path: '/operations/op-9', replace: false }]));
+  });
+
+  it('a safety snapshot that fails: the old folders can be kept instead, after a word on what that means', async () => {
+    const url = `POST /api/operations/${exampleUnsafe.id}/retry-step`;
+    server.on(url, { status: 202, body: {} });
+    show(exampleUnsafe);
+    expect(buttons()).toEqual(['Try step again', 'Go on, keep the old folders…', 'Go back now']);
+    screen.getByTestId('keep-old-tree').click();
+    await screen.findByText(/No button brings them back/);
+    expect(server.asked).toEqual([]);
+    screen.getByTestId('dialog-submit').click();
+    await waitFor(() => expect(server.of(url)).toHaveLength(1));
+    expect(server.of(url)[0]?.body).toEqual({ safety: 'keep-old-tree' });
+    await waitFor(() => expect(screen.queryByTestId('dialog-submit')).toBeNull());
+  });
+
+  it('another step that waits offers no such thing', () => {
+    show(exampleOperations.WAITING);
+    expect(screen.queryByTestId('keep-old-tree')).toBeNull();
+  });
+
+  it('old folders that are kept: where, until when, and the lines that put them back; later only that they were', () => {
+    show(exampleKept);
+    const text = textOf(screen.getByTestId('kept-trees'));
+    expect(text).toContain('kept on the host until 30 Nov, 02:14. There is no safety snapshot.');
+    expect(text).toContain('/data: /srv/.my data.restore-abc.old');
+    expect([...document.querySelectorAll('pre')].map((line) => line.textContent)).toEqual([
+      "mv -nT -- '/srv/my data' '/srv/my data.restored'",
+      "mv -nT -- '/srv/.my data.restore-abc.old' '/srv/my data'",
+    ]);
+    cleanup();
+    show({ ...exampleKept, kept: { until: at(60), trees: exampleKept.kept?.trees ?? [] } });
+    expect(textOf(screen.getByTestId('kept-trees'))).toBe(
+      'The folders of before were kept on the host until 23 Nov, 02:13.',
+    );
+    expect(document.querySelectorAll('pre')).toHaveLength(0);
   });
 
   it('QUEUED: behind what', () => {

@@ -4,7 +4,7 @@ import { visited } from '../../testing/app-navigation.ts';
 import { FakeServer, lostAnswer } from '../../testing/fake-server.ts';
 import { useEnglish } from '../../testing/language.ts';
 import { cleanup, fire, render, screen, textOf, type, waitFor } from '../../testing/render.ts';
-import { AT, at, examplePlan } from '../examples/data.ts';
+import { AT, at, exampleKept, examplePlan } from '../examples/data.ts';
 import { clock } from '../live/clock.svelte.ts';
 import { feed } from '../live/feed.svelte.ts';
 import { session } from '../state/session.svelte.ts';
@@ -174,6 +174,62 @@ describe('sending', () => {
     await waitFor(() => expect(visited).toHaveLength(1));
     const keys = server.of(RESTORE).map((asked) => asked.headers['Idempotency-Key']);
     expect(new Set(keys).size).toBe(1);
+  });
+
+  it('the old folders instead of a safety snapshot: another plan, said in its own words, agreed to anew', async () => {
+    await ready();
+    const KEEPS = { code: 'KEEPS_OLD_TREE', params: { days: 7 }, message: '', next: '' };
+    plan = { ...examplePlan, planHash: 'c'.repeat(64), warnings: [KEEPS] };
+    const [usual, keep] = screen.getAllByRole<HTMLInputElement>('radio');
+    expect([usual?.checked, keep?.checked]).toEqual([true, false]);
+    if (keep) keep.checked = true;
+    fire(keep ?? document.body, 'change');
+    await screen.findByText(/There will be no safety snapshot/);
+    expect(server.of(PLAN).map(({ query }) => query)).toEqual(['', 'safety=keep-old-tree']);
+    const text = textOf(screen.getByTestId('restore-dialog'));
+    expect(text).toContain('the old folders stay on the host until 30 Nov, 02:14.');
+    expect(text).toContain('Set the old folders aside, swap');
+    expect(text).not.toContain('a safety snapshot keeps it');
+    expect((word() as HTMLInputElement).value).toBe('');
+    expect(button().disabled).toBe(true);
+    tickAll();
+    type(word(), 'guestbook');
+    await waitFor(() => expect(button().disabled).toBe(false));
+    fire(screen.getByTestId('restore-dialog'), 'submit');
+    await waitFor(() => expect(visited).toHaveLength(1));
+    expect(server.of(RESTORE)[0]?.body).toEqual({ planHash: 'c'.repeat(64), safety: 'keep-old-tree' });
+  });
+
+  it('a choice whose plan does not come cannot be sent', async () => {
+    await ready();
+    server.on(PLAN, { status: 503, body: { code: 'SERVICE_UNAVAILABLE', params: { part: 'docker' } } });
+    const keep = screen.getAllByRole<HTMLInputElement>('radio')[1];
+    if (keep) keep.checked = true;
+    fire(keep ?? document.body, 'change');
+    await screen.findByText(/docker/i);
+    tickAll();
+    type(word(), 'guestbook');
+    await settle();
+    expect(button().disabled).toBe(true);
+    fire(screen.getByTestId('restore-dialog'), 'submit');
+    await settle();
+    expect(server.of(RESTORE)).toEqual([]);
+  });
+
+  it('a replay asks for what the earlier operation was asked for', async () => {
+    server.on('GET /api/operations/op-0', { body: { ...exampleKept, id: 'op-0' } });
+    const KEEPS = { code: 'KEEPS_OLD_TREE', params: { days: 7 }, message: '', next: '' };
+    plan = { ...examplePlan, warnings: [KEEPS] };
+    const model = new WorkloadModel(W);
+    await model.workload.load();
+    render(RestoreDialog, { model, snapshotId: S, retryOf: 'op-0' });
+    await screen.findByText('Runs again as it was asked for.');
+    expect(server.of(PLAN).map(({ query }) => query)).toEqual(['safety=keep-old-tree']);
+    const radios = screen.getAllByRole<HTMLInputElement>('radio');
+    expect(radios.map(({ checked, disabled }) => [checked, disabled])).toEqual([
+      [false, true],
+      [true, true],
+    ]);
   });
 
   it('UX12: a second restore names and links the first', async () => {
