@@ -232,7 +232,10 @@ export const restorePlan = z
     space: z.array(
       z.looseObject({
         mountPoint: z.string(),
+        /** At the peak, the reserve included. */
         neededBytes: z.int(),
+        /** Stays free on this file system whatever a restore does. */
+        reserveBytes: z.int(),
         freeBytes: z.int(),
         neededInodes: z.int(),
         freeInodes: z.int(),

@@ -131,6 +131,7 @@ describe('a plan', () => {
         {
           mountPoint: '/',
           neededBytes: staged + safety + 5 * GiB,
+          reserveBytes: 5 * GiB,
           freeBytes: 50 * GiB,
           neededInodes: 300 + 2 + 50_000,
           freeInodes: 900_000,

@@ -10,7 +10,10 @@ export const DEFAULT_RESERVE: ReserveRule = { fraction: 0.05, minBytes: 1024 ** 
 
 export type SpaceNeed = {
   readonly mountPoint: string;
+  /** At the peak, `reserveBytes` among them. */
   readonly neededBytes: number;
+  /** What stays free on this file system. */
+  readonly reserveBytes: number;
   readonly freeBytes: number;
   readonly neededInodes: number;
   readonly freeInodes: number;
@@ -50,6 +53,7 @@ export function sumNeeds(
     return {
       mountPoint: on.mountPoint,
       neededBytes: bytes + reserve.bytes,
+      reserveBytes: reserve.bytes,
       freeBytes: on.space.freeBytes,
       neededInodes: counted ? inodes + reserve.inodes : 0,
       freeInodes: counted ? on.space.freeInodes : 0,

@@ -184,6 +184,7 @@ export const examplePlan: RestorePlan = {
     {
       mountPoint: '/srv',
       neededBytes: 2_576_980_377,
+      reserveBytes: 1_288_490_189,
       freeBytes: 19_327_352_832,
       neededInodes: 10_100,
       freeInodes: 1_204_000,

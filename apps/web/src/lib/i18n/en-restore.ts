@@ -33,7 +33,8 @@ export const restoreEn = {
   empty: 'empty or absent',
   notTouched: 'NOT TOUCHED',
   notInSnapshot: 'not in this snapshot',
-  needs: (need: string, free: string) => `needs ${need} at peak, ${free} free`,
+  needs: (need: string, reserve: string, free: string) =>
+    `needs ${need} at peak, ${reserve} of it to stay free; ${free} free`,
   inodes: (need: string, free: string) => `inodes: needs ${need}, ${free} free`,
   enough: 'enough',
   short: 'not enough',

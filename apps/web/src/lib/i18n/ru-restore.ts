@@ -41,7 +41,7 @@ export const restoreRu: Messages['restore'] = {
   empty: 'пусто или нет',
   notTouched: 'НЕ ТРОГАЕМ',
   notInSnapshot: 'нет в этом снимке',
-  needs: (need, free) => `нужно до ${need}, свободно ${free}`,
+  needs: (need, reserve, free) => `нужно до ${need}, из них ${reserve} останутся свободными; свободно ${free}`,
   inodes: (need, free) => `индексные узлы: нужно ${need}, свободно ${free}`,
   enough: 'хватает',
   short: 'не хватает',

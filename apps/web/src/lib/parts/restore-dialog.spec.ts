@@ -133,7 +133,7 @@ it('UX10: the plan shows what stops, for how long, what is replaced and what is 
     'Start the same image @9f2c4e8d1a7b',
     '1.2 GiB · 5,120 files → 1.1 GiB · 4,980 files REPLACED',
     '/files not in this snapshot NOT TOUCHED',
-    'needs 2.4 GiB at peak, 18 GiB free',
+    'needs 2.4 GiB at peak, 1.2 GiB of it to stay free; 18 GiB free',
     'inodes: needs 10,100, 1,204,000 free',
     'The snapshot was taken with image guestbook:0.9; the app runs guestbook:1.',
     "If anything fails, today's data and app come back.",
