@@ -82,7 +82,7 @@ export async function crashAndRecover(
     const accepted = await app.restore(snapshotId);
     expect({ status: accepted.status, text: accepted.text }).toMatchObject({ status: 202 });
     const { operationId } = accepted.body;
-    const exit = await eventually('the kill switch', () => stack.server.exit, { timeoutMs: 45_000, intervalMs: 10 });
+    const exit = await eventually('the kill switch', () => stack.server.exit, { timeoutMs: 120_000, intervalMs: 10 });
     expect(exit.signal).toBe('SIGKILL');
     await options.between?.(stack);
 
