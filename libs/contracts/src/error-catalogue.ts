@@ -366,7 +366,7 @@ const catalogue = {
   VOLUME_IS_MOUNT_POINT: {
     kind: 'blocked',
     title: 'The directory is a mount point',
-    detail: '{path} is a mount point or has one below it ({mount}).',
+    detail: '{mount} is mounted at or below {path}, and this cannot be swapped.',
     next: 'Use a folder inside the mounted file system.',
   },
   UNKNOWN_SCOPE: {
@@ -449,6 +449,13 @@ const catalogue = {
     title: 'No safety snapshot',
     detail: 'Instead of a safety snapshot the replaced directories themselves are kept, for {days} day(s).',
     next: 'Make sure that there is room for both: the way back is to put the directories in place by hand.',
+  },
+  VOLUME_SWAPPED_INSIDE: {
+    kind: 'blocked',
+    title: 'Swapped inside a mount point',
+    detail:
+      '{path} is a mount point and cannot be renamed: what lies directly in it is moved, entry by entry, while the app is stopped. Until the restore ends the app sees folders named .restore-… in it.',
+    next: 'Make sure that the app does not mind such folders in its data.',
   },
   QUIESCE_NONE: {
     kind: 'blocked',

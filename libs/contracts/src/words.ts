@@ -125,10 +125,13 @@ export const LABELS = {
   replaces: 'io.tiny-forge.replaces',
 } as const;
 
-/** Names that belong to the product inside the parent of a volume directory (restore.md 3). `tx` and `attempt` are `[a-z0-9]+`. */
+/** Names that belong to the product inside the parent of a volume directory (restore.md 3), or inside one that is a mount point. `tx` and `attempt` are `[a-z0-9]+`. */
 export const ownNames = {
   staging: (volume: string, tx: string, attempt: number): string => `.${volume}.restore-${tx}-${attempt}.new`,
   old: (volume: string, tx: string): string => `.${volume}.restore-${tx}.old`,
+  /** Inside a live directory that is a mount point. */
+  innerStaging: (tx: string, attempt: number): string => `.restore-${tx}-${attempt}.new`,
+  innerOld: (tx: string): string => `.restore-${tx}.old`,
   trashPrefix: '.trash-',
   probePrefix: '.tiny-forge-probe-',
 } as const;

@@ -117,6 +117,26 @@ describe('mountUsers', () => {
     }
   });
 
+  asRoot('no user: a service that has a copy of the mounts of this host, until it mounts one elsewhere', async () => {
+    const live = await directory('mount point');
+    await bind(live, live);
+    for (const [script, users] of [
+      ['echo ready && sleep 60', []],
+      [`mount --bind '${live}' /mnt && echo ready && sleep 60`, ['/mnt']],
+    ] as const) {
+      const child = spawn('unshare', ['--mount', 'sh', '-c', script], { detached: true });
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      try {
+        const found = await mountUsers([{ path: live }]);
+        expect([...new Set(found.map((user) => user.mountPoint))]).toEqual(users);
+      } finally {
+        process.kill(-(child.pid ?? 0), 'SIGKILL');
+      }
+    }
+    const id = await container(live);
+    expect(await mountUsers([{ path: live }])).toMatchObject([{ relation: 'same', containerId: id }]);
+  });
+
   asRoot('no user: a created container, a stopped one, our own namespace', async () => {
     const live = await directory('idle');
     await bind(live, await directory('idle-alias'));

@@ -33,7 +33,8 @@ export interface MountUser {
 /**
  * Processes in other mount namespaces that have one of `trees` mounted, told by device and root field of `/proc/<pid>/mountinfo`: after a rename
  * of the directory these follow it, while `docker inspect` goes on naming the old path (facts: crash-safety 4). A container that was created but
- * does not run is no user. `around` is told of containers only: every service with a namespace of its own has `/` mounted.
+ * does not run is no user. `around` is told of containers only: every service with a namespace of its own has `/` mounted; for the same reason a mount
+ * of this host that a process of no container merely has a copy of, in the same place below the same `/`, is none.
  * One entry per process, directory and mount. A container that is being made has every mount of this host for a moment: whoever blocks on the
  * answer looks again.
  * @throws ForgeError IO_ERROR when the mounts of a process may not be read: what cannot be seen is not reported as free
@@ -41,7 +42,9 @@ export interface MountUser {
 export async function mountUsers(trees: readonly TreeRef[]): Promise<MountUser[]> {
   const located = await Promise.all(trees.map(async (tree) => ({ tree, at: await locateDirectory(tree.path) })));
   // Mount ids are unique across namespaces: an entry of ours is no other namespace's mount, whoever shows it.
-  const own = new Set(parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')).map((entry) => entry.mountId));
+  const ours = parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'));
+  const own = new Set(ours.map((entry) => entry.mountId));
+  const places = new Set(ours.map(placeOf));
   const byNamespace = new Map<string, readonly Hit[]>();
   const users: MountUser[] = [];
   for (const pid of await readdir('/proc')) {
@@ -53,34 +56,42 @@ export async function mountUsers(trees: readonly TreeRef[]): Promise<MountUser[]
       const text = await ofProcess(pid, () => readFile(`/proc/${pid}/mountinfo`, 'utf8'));
       // Empty: a zombie, which has no mounts while others of its namespace may live.
       if (text === null || text === '') continue;
-      hits = hitsIn(parseMountinfo(text), located, own);
+      hits = hitsIn(parseMountinfo(text), located, { own, places });
       if (namespace !== null) byNamespace.set(namespace, hits);
     }
     if (hits.length === 0) continue;
     const containerId = await containerOf(pid);
     const command = (await ofProcess(pid, () => readFile(`/proc/${pid}/comm`, 'utf8')))?.trim() ?? '';
     for (const hit of hits) {
-      if (hit.relation !== 'around' || containerId !== null) {
-        users.push({ ...hit, pid: Number(pid), containerId, command });
+      const { isCopy, ...user } = hit;
+      if (containerId !== null || (user.relation !== 'around' && !isCopy)) {
+        users.push({ ...user, pid: Number(pid), containerId, command });
       }
     }
   }
   return users;
 }
 
-type Hit = Pick<MountUser, 'path' | 'relation' | 'mountPoint'>;
+interface Hit extends Pick<MountUser, 'path' | 'relation' | 'mountPoint'> {
+  /** The namespace shares our root, and this host has the very same mounted in the very same place. */
+  readonly isCopy: boolean;
+}
+
+const placeOf = ({ device, root, mountPoint }: MountEntry): string => [device, root, mountPoint].join(' ');
 
 function hitsIn(
   entries: readonly MountEntry[],
   located: readonly { readonly tree: TreeRef; readonly at: HostLocation }[],
-  own: ReadonlySet<number>,
+  { own, places }: { readonly own: ReadonlySet<number>; readonly places: ReadonlySet<string> },
 ): Hit[] {
+  const sharesRoot = entries.some((entry) => entry.mountPoint === '/' && places.has(placeOf(entry)));
   return entries
     .filter((entry) => !own.has(entry.mountId))
     .flatMap((entry) =>
       located.flatMap(({ tree, at }) => {
         const relation = entry.device === at.device ? relate(entry.root, at.root) : null;
-        return relation === null ? [] : [{ path: tree.path, relation, mountPoint: entry.mountPoint }];
+        const isCopy = sharesRoot && places.has(placeOf(entry));
+        return relation === null ? [] : [{ path: tree.path, relation, mountPoint: entry.mountPoint, isCopy }];
       }),
     );
 }

@@ -23,7 +23,7 @@ export interface WorkloadVolume {
 const MAX_NAME_BYTES = 180;
 /** `<data>/volumes/<scope>/<owner>/<source>`: what lies higher up holds directories of other workloads. */
 const OWN_VOLUME_DEPTH = 3;
-const OWN_NAME = /^\.trash-|^\.tiny-forge-probe-|^\..+\.restore-[a-z0-9]+(-[0-9]+\.new|\.old)$/;
+const OWN_NAME = /^\.trash-|^\.tiny-forge-probe-|^\.(.+\.)?restore-[a-z0-9]+(-[0-9]+\.new|\.old)$/;
 
 /**
  * Where every volume of a workload lives on this host, with I13 proven for all of them: no directory is `/`, nor equal to, inside or around a

@@ -12,6 +12,7 @@ const HUNTS: readonly { readonly shape: ShapeName; readonly model: 'ordered' | '
   { shape: '1 volume', model: 'weak', depth: 1 },
   { shape: 'its parents absent too', model: 'weak', depth: 1 },
   { shape: '2 volumes on 2 file systems', model: 'weak', depth: 1 },
+  { shape: 'a mount point', model: 'weak', depth: 1 },
   { shape: '1 volume', model: 'weak', depth: 2 },
 ];
 
@@ -28,6 +29,9 @@ const SITES = [
   'syncDirectory putLive',
   'syncDirectory swapForward',
   'syncDirectory swapBack',
+  'syncDirectory prepareOne',
+  'syncDirectory moveAll',
+  'syncDirectory settle',
   'syncDirectory discardTree',
   'syncDirectory closeJournal',
 ];
@@ -35,7 +39,7 @@ const SITES = [
 describe('an engine that forgets one fsync is found out:', () => {
   const seen = new Set<string>();
   beforeAll(async () => {
-    for (const shape of ['1 volume', 'its parents absent too', '2 volumes on 2 file systems'] as const)
+    for (const shape of ['1 volume', 'its parents absent too', '2 volumes on 2 file systems', 'a mount point'] as const)
       await explore(SHAPES[shape], { depth: 1, fs: (inner) => notingSyncs(inner, seen) });
   }, HOUR);
 

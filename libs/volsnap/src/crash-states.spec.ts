@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { KILLED_BY_CRASHES, KILLED_BY_STRANGERS } from './testing/crash/broken-engines.ts';
+import { KILLED_BY_CRASHES, KILLED_BY_STRANGERS, KILLED_INSIDE } from './testing/crash/broken-engines.ts';
 import { explore } from './testing/crash/explore.ts';
 import { withoutRecord } from './testing/crash/forgetful.ts';
 import { provesShape, SHAPES, type ShapeName } from './testing/crash/shapes.ts';
@@ -15,6 +15,9 @@ const special: ShapeName[] = [
   'a volume absent in the snapshot',
   'a volume absent on both sides',
   'old trees kept instead of a snapshot',
+  'a mount point and a plain directory',
+  'the old tree kept in a mount point',
+  'a mount point, the app stopped before',
 ];
 
 describe.each(['ordered', 'weak'] as const)('every crash state, %s model', (model) => {
@@ -28,6 +31,7 @@ describe.each(['ordered', 'weak'] as const)('every crash state, %s model', (mode
     () => provesShape('2 volumes on 2 file systems', model, { depth: 1 }),
     5 * MINUTES,
   );
+  it('of a restore inside a mount point', () => provesShape('a mount point', model, { depth: 1 }), 5 * MINUTES);
 });
 
 describe('every crash state, ordered model', () => {
@@ -36,6 +40,12 @@ describe('every crash state, ordered model', () => {
   it(
     'with a directory of somebody else at any of our names: it is never touched, and never started on',
     () => provesShape('1 volume', 'ordered', { depth: 1, strangers: true }),
+    5 * MINUTES,
+  );
+
+  it(
+    'the same inside a mount point',
+    () => provesShape('a mount point', 'ordered', { depth: 1, strangers: true }),
     5 * MINUTES,
   );
 
@@ -55,6 +65,16 @@ describe('an engine that is broken on purpose is found out:', () => {
     '$mistake',
     async ({ mistake, engine }) => {
       const { failures } = await explore(SHAPES['1 volume'], { depth: 1, engine });
+      expect(failures).toHaveLength(1);
+      proofNote(`broken engine, ${mistake}: red (${failures[0]?.slice(0, 150)})`);
+    },
+    5 * MINUTES,
+  );
+
+  it.each(KILLED_INSIDE)(
+    '$mistake',
+    async ({ mistake, engine }) => {
+      const { failures } = await explore(SHAPES['a mount point'], { depth: 1, engine });
       expect(failures).toHaveLength(1);
       proofNote(`broken engine, ${mistake}: red (${failures[0]?.slice(0, 150)})`);
     },

@@ -10,6 +10,7 @@ const twice: readonly ShapeName[] = [
   '1 volume on another file system than the journal',
   '2 volumes on 2 file systems',
   'a volume absent in the snapshot',
+  'a mount point',
 ];
 
 describe('every crash state, weak model', () => {
@@ -18,7 +19,7 @@ describe('every crash state, weak model', () => {
     (name) => provesShape(name, 'weak', { depth: twice.includes(name) ? 2 : 1 }),
     HOUR,
   );
-  it.each(['2 volumes on 2 file systems', 'a live directory absent'] as const)(
+  it.each(['2 volumes on 2 file systems', 'a live directory absent', 'a mount point'] as const)(
     'among directories of somebody else: %s',
     (name) => provesShape(name, 'weak', { depth: 1, strangers: true }),
     HOUR,

@@ -12,7 +12,7 @@ import { proofNote } from './testing/proof-note.ts';
 
 const MINUTES = 60_000;
 const stride = isProof ? 1 : 7;
-const shape = SHAPES['2 volumes on 2 file systems'];
+const shapes = { outer: SHAPES['2 volumes on 2 file systems'], inner: SHAPES['a mount point'] };
 
 /** What each call may answer, by its manual page, as far as a host in trouble gives it. */
 const ERRORS: Readonly<Partial<Record<FsCallName, readonly string[]>>> = {
@@ -27,6 +27,8 @@ const ERRORS: Readonly<Partial<Record<FsCallName, readonly string[]>>> = {
   unlink: ['EBUSY', 'EPERM', 'EIO'],
   rmdir: ['EBUSY', 'EPERM', 'EIO'],
   chmod: ['EPERM', 'EROFS'],
+  chown: ['EPERM', 'EROFS', 'EDQUOT'],
+  touch: ['EPERM', 'EROFS'],
   link: ['EMLINK', 'EPERM', 'ENOSPC'],
   create: ['EMFILE', 'ENOSPC', 'EIO'],
   open: ['EMFILE', 'EIO'],
@@ -39,11 +41,13 @@ const ERRORS: Readonly<Partial<Record<FsCallName, readonly string[]>>> = {
 
 describe('one call of a restore fails once, in every way it can: the restore ends, all old or all new', () => {
   it.each([
-    ['forward', 'before'],
-    ['forward', 'after'],
+    ['outer', 'before'],
+    ['outer', 'after'],
+    ['inner', 'before'],
+    ['inner', 'after'],
   ] as const)(
-    '%s, %s its effect',
-    async (_, how) => {
+    '%s swap, %s its effect',
+    async (kind, how) => {
       let faults = 0;
       for (let at = 1; ; at += stride) {
         let name: FsCallName | null = null;
@@ -61,13 +65,13 @@ describe('one call of a restore fails once, in every way it can: the restore end
               throw Object.assign(new Error(`injected into ${call.name}`), { code });
             });
           };
-          const { failures } = await explore(shape, { depth: 0, fault });
+          const { failures } = await explore(shapes[kind], { depth: 0, fault });
           expect({ at, name, code, failures }).toEqual({ at, name, code, failures: [] });
         }
         if (name === null) break;
       }
       expect(faults).toBeGreaterThan(50);
-      proofNote(`${faults} failing calls, ${how} their effect: the restore ends, all old or all new`);
+      proofNote(`${kind} swap, ${faults} failing calls, ${how} their effect: the restore ends, all old or all new`);
     },
     15 * MINUTES,
   );

@@ -3,6 +3,8 @@ import { standingAt } from './identity/tree-identity.ts';
 import type { SwapVolume } from './journal/record.ts';
 import type { FsPort } from './ports/fs-port.ts';
 import { locateTree, seenAs, type Seen } from './swap/locate-tree.ts';
+import { viewInner, type InnerMove } from './swap/inner-view.ts';
+import { isInner } from './swap/inner-swap.ts';
 import { foundPathOf } from './swap/swap-volumes.ts';
 
 export interface VolumeView {
@@ -11,11 +13,17 @@ export interface VolumeView {
   /** Where the old and the new tree are now, by identity; null: nowhere, or there is none. */
   readonly oldAt: string | null;
   readonly newAt: string | null;
+  /** Of a mount point: what is to be moved to make either side live, in order; null: something of that side is nowhere. */
+  readonly inner?: Readonly<Record<'old' | 'new', readonly InnerMove[] | null>>;
 }
 
 export async function viewVolumes(fs: FsPort, volumes: readonly SwapVolume[]): Promise<VolumeView[]> {
   const views: VolumeView[] = [];
   for (const volume of volumes) {
+    if (isInner(volume)) {
+      views.push(await viewInner(fs, volume));
+      continue;
+    }
     const likely = [volume.livePath, volume.oldPath, ...(volume.stagingPath === null ? [] : [volume.stagingPath])];
     const find = (identity: SwapVolume['old']): Promise<string | null> =>
       identity === null ? Promise.resolve(null) : locateTree(fs, volume.parent, identity, likely);
@@ -37,8 +45,12 @@ const quote = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : 
  * else only what can be looked at: it never tells to delete anything.
  */
 export function operatorGuide(views: readonly VolumeView[], txId: string): OperatorGuide {
-  const canGoBack = views.every((view) => view.volume.old === null || view.oldAt !== null);
-  const canGoForward = views.every((view) => view.volume.staging === null || view.newAt !== null);
+  const canGoBack = views.every(
+    ({ inner, volume, oldAt }) => (inner ? inner.old : volume.old === null || oldAt) !== null,
+  );
+  const canGoForward = views.every(
+    ({ inner, volume, newAt }) => (inner ? inner.new : volume.staging === null || newAt) !== null,
+  );
   const way = canGoBack ? 'old' : canGoForward ? 'new' : null;
   const commands = views.flatMap((view) => [...look(view), ...(way === null ? lost(view) : move(view, way, txId))]);
   return { volumes: views.map(describe), commands };
@@ -68,6 +80,7 @@ function look({ volume }: VolumeView): Command[] {
 }
 
 function move(view: VolumeView, way: 'old' | 'new', txId: string): Command[] {
+  if (view.inner) return moveInside(view.volume, view.inner[way] ?? [], way);
   const { volume, live } = view;
   const wantedAt = way === 'old' ? view.oldAt : view.newAt;
   if (live === way || (wantedAt === null && live === 'absent')) return [];
@@ -85,6 +98,26 @@ function move(view: VolumeView, way: 'old' | 'new', txId: string): Command[] {
     });
   commands.push({ summary: 'Make it durable', command: `sync -f ${quote(volume.parent)}` });
   return commands;
+}
+
+function moveInside(volume: SwapVolume, moves: readonly InnerMove[], way: 'old' | 'new'): Command[] {
+  const root = way === 'old' ? volume.inner?.oldRoot : volume.inner?.newRoot;
+  if (moves.length === 0) return [];
+  return [
+    ...moves.map(({ from, to, side }) => ({
+      summary: `${side === way ? 'Put back in place' : 'Move away'} (${words[side]})`,
+      command: `mv -nT -- ${quote(from)} ${quote(to)}`,
+    })),
+    ...(root
+      ? [
+          {
+            summary: `Owner and mode of ${volume.livePath}`,
+            command: `chown ${root.uid}:${root.gid} ${quote(volume.livePath)} && chmod ${root.mode.toString(8)} ${quote(volume.livePath)}`,
+          },
+        ]
+      : []),
+    { summary: 'Make it durable', command: `sync -f ${quote(volume.livePath)}` },
+  ];
 }
 
 function asideOf(volume: SwapVolume, live: Seen, txId: string): string {

@@ -65,6 +65,8 @@ export interface RestoreTarget {
   readonly live: TreeIdentity | null;
   /** The snapshot lists the volume as absent: restoring makes it absent. */
   readonly absentInSnapshot: boolean;
+  /** `inner`: the live directory is a mount point, so what lies in it is swapped, and `parent` is itself. Absent: its name in the parent is. */
+  readonly swap?: 'inner';
 }
 
 /** Result of `preflight`, small JSON without secrets; every later step gets it unchanged. */

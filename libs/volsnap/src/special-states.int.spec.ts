@@ -135,17 +135,16 @@ describe('pre-flight', () => {
     await scene.test.docker.removeContainer(id, { force: true });
   });
 
-  it('refuses a directory that is a mount point or has one below it', async () => {
+  it('refuses a directory that has a mount point below it, or that became one', async () => {
     await scene.house.write('old');
     const snapshot = await scene.capture();
-    for (const place of [scene.at('data'), path.join(scene.at('data'), 'sub')]) {
-      await run('mount', ['--bind', scene.at('files'), place]);
-      try {
-        const refused = await scene.house.preflight(scene.engine, snapshot).catch((error: unknown) => error);
-        expect(blockersOf(refused)).toContain('VOLUME_IS_MOUNT_POINT');
-      } finally {
-        await run('umount', [place]);
-      }
+    const place = path.join(scene.at('data'), 'sub');
+    await run('mount', ['--bind', scene.at('files'), place]);
+    try {
+      const refused = await scene.house.preflight(scene.engine, snapshot).catch((error: unknown) => error);
+      expect(blockersOf(refused)).toContain('VOLUME_IS_MOUNT_POINT');
+    } finally {
+      await run('umount', [place]);
     }
     const plan = await scene.house.upToSafe(scene.engine, snapshot);
     await run('mount', ['--bind', scene.at('files'), path.join(scene.at('data'), 'sub')]);
@@ -154,6 +153,13 @@ describe('pre-flight', () => {
       await expect(refused).rejects.toMatchObject({ code: 'VOLUME_IS_MOUNT_POINT' });
     } finally {
       await run('umount', [path.join(scene.at('data'), 'sub')]);
+    }
+    await run('mount', ['--bind', scene.at('data'), scene.at('data')]);
+    try {
+      const refused = scene.engine.swap(plan, quietContext());
+      await expect(refused).rejects.toMatchObject({ code: 'VOLUME_IS_MOUNT_POINT' });
+    } finally {
+      await run('umount', [scene.at('data')]);
     }
   });
 

@@ -13,6 +13,7 @@ import { archiveSafePort } from '../ports/archive-safe-port.ts';
 import { makeFolder, unlinkIfThere, writeDurably } from '../ports/durable-file.ts';
 import { naming } from '../ports/fs-error.ts';
 import type { CaptureEngine, CaptureInput, CaptureResult, StepContext } from '../restore-engine.ts';
+import { innerNamesIn } from '../swap/inner-names.ts';
 import { PauseRecords } from './pause-record.ts';
 import { resumeRecorded, whileQuiesced, type QuiesceParts } from './quiesced.ts';
 
@@ -31,6 +32,8 @@ interface CapturedVolume {
   readonly links: LinkTier;
   /** null: absent. */
   readonly directory: string | null;
+  /** Names in it that are ours: staged or replaced data of a restore inside a mount point. */
+  readonly exclude: readonly string[];
 }
 
 const extension: Readonly<Record<Codec, string>> = { zstd: 'tar.zst', gzip: 'tar.gz' };
@@ -126,7 +129,7 @@ async function capture(
         file: unfinished,
         codec: input.codec,
         manifest,
-        volumes: volumes.map(({ index, directory, links }) => ({ index, directory, links })),
+        volumes: volumes.map(({ index, directory, links, exclude }) => ({ index, directory, links, exclude })),
         reserve,
         signal: inner,
         onProgress: ({ doneBytes, doneEntries }) => context.onProgress({ ...totals, doneBytes, doneEntries }),
@@ -184,6 +187,7 @@ async function volumesOf({ options }: CaptureParts, input: CaptureInput): Promis
       source: volume.source,
       links: input.links === 'widest' ? 2 : volume.links,
       directory: absent ? null : hostPath,
+      exclude: absent ? [] : await innerNamesIn(options.fs, hostPath),
     });
   }
   return captured;
@@ -192,9 +196,9 @@ async function volumesOf({ options }: CaptureParts, input: CaptureInput): Promis
 async function measure({ archive }: CaptureParts, volumes: readonly CapturedVolume[], signal: AbortSignal) {
   let totalBytes = 0;
   let totalEntries = 0;
-  for (const { directory } of volumes) {
+  for (const { directory, exclude } of volumes) {
     if (directory === null) continue;
-    const measured = await archive.measure(directory, signal);
+    const measured = await archive.measure(directory, exclude, signal);
     totalBytes += measured.contentBytes;
     totalEntries += measured.entries;
   }

@@ -9,6 +9,15 @@ export const overlaps = (a: string, b: string): boolean => isWithin(a, b) || isW
 export const mountsAtOrBelow = (mounts: readonly MountEntry[], path: string): MountEntry[] =>
   mounts.filter((mount) => isWithin(mount.mountPoint, path));
 
+/** Mounts that the swap of a target cannot work with: any below it, and the one at it unless the swap is to happen inside that. */
+export const mountsInTheWay = (
+  mounts: readonly MountEntry[],
+  target: { readonly hostPath: string; readonly swap?: 'inner' },
+): MountEntry[] =>
+  mountsAtOrBelow(mounts, target.hostPath).filter(
+    (mount) => target.swap !== 'inner' || mount.mountPoint !== target.hostPath,
+  );
+
 /** The mount that `path` is on: the deepest, and of stacked ones the last. */
 export const mountHolding = (mounts: readonly MountEntry[], path: string): MountEntry | undefined =>
   mounts

@@ -29,6 +29,32 @@ export interface SwapVolume {
   readonly old: TreeIdentity | null;
   readonly stagingPath: string | null;
   readonly staging: TreeIdentity | null;
+  /** The live directory is a mount point: `parent` is itself, `old` and `staging` are directories in it. Absent: two renames in the parent. */
+  readonly inner?: InnerSwap;
+}
+
+/** What the swap inside a mount point moves. Before COMMIT only `root` is known. */
+export interface InnerSwap {
+  /** Of the mounted directory, which stays where it is. */
+  readonly root: TreeIdentity;
+  readonly oldEntries: readonly RootEntry[];
+  readonly newEntries: readonly RootEntry[];
+  readonly oldRoot: RootAttributes | null;
+  readonly newRoot: RootAttributes | null;
+}
+
+/** What lies directly in a root: its name and, in the root's own file system, its identity. */
+export interface RootEntry {
+  readonly name: string;
+  readonly inode: string;
+  readonly birthTimeNs: string;
+}
+
+export interface RootAttributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly modifiedNs: string;
 }
 
 export type JournalRecord =
@@ -79,6 +105,7 @@ const isTarget = having({
   base: isString,
   live: orNull(isIdentity),
   absentInSnapshot: isBoolean,
+  swap: optional(oneOf('inner')),
 });
 const isPlan = having({
   txId: isString,
@@ -106,6 +133,15 @@ const isContainer = having({
   running: isBoolean,
   health: isString,
 });
+const isRootEntry = having({ name: isString, inode: isDecimal, birthTimeNs: isDecimal });
+const isRoot = having({ mode: isCount, uid: isCount, gid: isCount, modifiedNs: isDecimal });
+const isInner = having({
+  root: isIdentity,
+  oldEntries: listOf(isRootEntry),
+  newEntries: listOf(isRootEntry),
+  oldRoot: orNull(isRoot),
+  newRoot: orNull(isRoot),
+});
 const isSwap = having({
   index: isCount,
   target: isString,
@@ -115,6 +151,7 @@ const isSwap = having({
   old: orNull(isIdentity),
   stagingPath: orNull(isString),
   staging: orNull(isIdentity),
+  inner: optional(isInner),
 });
 
 const bodies: Readonly<Record<RecordType, Shape>> = {

@@ -94,6 +94,12 @@ export const keepsOldTrees = (tx: Transaction): boolean => tx.safe?.snapshotId =
 /** Whether a person has said how the volumes stand: what is live may be what nobody here knows. */
 export const accepted = (tx: Transaction): boolean => tx.records.some((record) => record.type === 'ACCEPTED');
 
+/** Whether an app may have run on the new side. */
+export const ranOnNew = (tx: Transaction): boolean =>
+  tx.records.some(
+    (record) => record.type === 'SWAPPED' || (record.type === 'ACCEPTED' && record.verdict === 'all-new'),
+  );
+
 /** Whether the live directories are this transaction's own (restore.md 5.5). */
 export const reservesDirectories = (tx: Transaction): boolean =>
   tx.state !== 'DONE' && tx.state !== 'ROLLED_BACK' && tx.state !== 'CLOSED';

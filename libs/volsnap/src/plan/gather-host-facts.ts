@@ -8,7 +8,8 @@ import { naming } from '../ports/fs-error.ts';
 import type { FsPort } from '../ports/fs-port.ts';
 import type { PlanInput } from '../restore-engine.ts';
 import { directoryUsers, hasLabels, instanceLabels, type MountUsers } from './directory-users.ts';
-import type { FileSystemFacts, HostFacts, ProcessRights, VolumeFacts } from './host-facts.ts';
+import { innerNamesIn, isInnerName } from '../swap/inner-names.ts';
+import type { FileSystemFacts, HostFacts, ProcessRights, ResolvedVolumeFacts, VolumeFacts } from './host-facts.ts';
 import { lastingUsers } from './lasting-users.ts';
 import { mappedIds, missingCapabilities } from './process-rights.ts';
 import { resolveImage } from './resolve-image.ts';
@@ -77,8 +78,12 @@ async function volumeFacts(
   const { target: at, scope, source } = target.volume;
   const declared = { target: at, scope, source };
   if ('refused' in target) return { kind: 'refused', ...declared, ...target.refused };
-  const { hostPath, parent, base } = target.resolved;
+  const { hostPath, base } = target.resolved;
   const standing = await naming('stat', hostPath, () => standingAt(fs, hostPath));
+  const points = mountsAtOrBelow(mounts, hostPath).map((mount) => mount.mountPoint);
+  const isMountPoint = points.includes(hostPath);
+  const parent = isMountPoint ? hostPath : target.resolved.parent;
+  const inside = isMountPoint ? await entryFacts(fs, hostPath) : { locked: [] };
   const existing = await existingAncestor(fs, parent);
   const names = await naming('statfs', existing, () => fs.fileSystemNames(existing));
   const above = await naming('stat', existing, () => fs.traits(existing));
@@ -92,18 +97,43 @@ async function volumeFacts(
     standing: standing.kind,
     live: standing.kind === 'tree' ? standing.identity : null,
     hasIdentity: names.length > 0,
-    measure: standing.kind === 'tree' ? await archive.measure(hostPath, signal) : null,
-    mounts: mountsAtOrBelow(mounts, hostPath).map((mount) => mount.mountPoint),
+    measure:
+      standing.kind === 'tree' ? await archive.measure(hostPath, await innerNamesIn(fs, hostPath), signal) : null,
+    mounts: points,
     fileSystem: await fileSystemFacts(fs, mounts, existing),
     locked: [
-      ...above.flags.map((flag) => ({ path: existing, flag })),
+      ...(isMountPoint ? [] : above.flags.map((flag) => ({ path: existing, flag }))),
       ...(own?.flags ?? []).map((flag) => ({ path: hostPath, flag })),
+      ...inside.locked,
     ],
+    ...(inside.unreadableName !== undefined && { unreadableName: inside.unreadableName }),
     labels:
       own === null || own.securityLabel === null || above.securityLabel === null
         ? null
         : { live: own.securityLabel, parent: above.securityLabel },
   };
+}
+
+/** Each costs a process; beyond so many the swap itself finds out, and goes back. */
+const MOST_ENTRIES = 256;
+
+/** What lies directly in a mount point has to be renamed one by one. */
+async function entryFacts(
+  fs: FsPort,
+  directory: string,
+): Promise<Pick<ResolvedVolumeFacts, 'locked' | 'unreadableName'>> {
+  const locked: { path: string; flag: string }[] = [];
+  let unreadableName: string | undefined;
+  const names = await naming('readdir', directory, () => fs.readDirectory(directory));
+  for (const [n, name] of names.filter((one) => !isInnerName(one)).entries()) {
+    const at = path.join(directory, name);
+    const found = await naming('stat', at, () => fs.stat(at));
+    if (found === null && name.includes('\uFFFD')) unreadableName ??= at;
+    if (n >= MOST_ENTRIES || (found?.kind !== 'file' && found?.kind !== 'directory')) continue;
+    const { flags } = await naming('stat', at, () => fs.traits(at));
+    locked.push(...flags.map((flag) => ({ path: at, flag })));
+  }
+  return { locked, ...(unreadableName !== undefined && { unreadableName }) };
 }
 
 export async function fileSystemFacts(

@@ -46,6 +46,7 @@ interface DeclaredVolume {
 export interface ResolvedVolumeFacts extends DeclaredVolume {
   readonly kind: 'resolved';
   readonly hostPath: string;
+  /** Of a mount point: itself. */
   readonly parent: string;
   readonly base: string;
   readonly standing: 'absent' | 'tree' | 'other';
@@ -58,7 +59,9 @@ export interface ResolvedVolumeFacts extends DeclaredVolume {
   /** Mount points at or below `hostPath`. */
   readonly mounts: readonly string[];
   readonly fileSystem: FileSystemFacts;
-  /** Flags that keep the directory or the one above it from being changed. */
+  /** In a mount point: something that no call of ours can name. */
+  readonly unreadableName?: string;
+  /** Flags that keep the directory, the one above it, or what lies in a mount point from being moved. */
   readonly locked: readonly { readonly path: string; readonly flag: string }[];
   /** Security labels, where the system has them and the directory is there. */
   readonly labels: { readonly live: string; readonly parent: string } | null;

@@ -22,6 +22,7 @@ export function planHash(input: PlanHashInput): string {
     source: volume.source,
     hostPath: volume.hostPath,
     liveIdentity: identityKey(volume.live),
+    ...(volume.swap !== undefined && { swap: volume.swap }),
   }));
   const { snapshotId, archiveSha256, workloadRevision, imageId, safety } = input;
   const stops = input.stops.toSorted((a, b) => (a < b ? -1 : 1));

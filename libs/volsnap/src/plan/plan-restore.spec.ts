@@ -215,6 +215,26 @@ describe('blockers', () => {
     ]);
   });
 
+  it('name a mount below a mount point, and one that would have to become absent', () => {
+    const hostPath = '/d/volumes/stage/w/data';
+    const mounts = [hostPath];
+    expect(codes({ volumes: [live('data', 11, { mounts }), live('files', 12)] })).toEqual([]);
+    const below = live('data', 11, { mounts: [hostPath, `${hostPath}/sub`] });
+    expect(codes({ volumes: [below, live('files', 12)] })).toEqual(['VOLUME_IS_MOUNT_POINT']);
+    const { snapshot } = input();
+    const absent = { ...captured(0, 'data'), absent: true };
+    const manifest = { ...snapshot.manifest, volumes: [absent, captured(1, 'files')] };
+    const asked = { snapshot: { ...snapshot, manifest } };
+    expect(codes({}, asked)).toEqual([]);
+    expect(codes({ volumes: [live('data', 11, { mounts }), live('files', 12)] }, asked)).toEqual([
+      'VOLUME_IS_MOUNT_POINT',
+    ]);
+    const unreadableName = `${hostPath}/\uFFFD`;
+    expect(codes({ volumes: [live('data', 11, { mounts, unreadableName }), live('files', 12)] })).toEqual([
+      'VOLUME_PATH_UNSAFE',
+    ]);
+  });
+
   it('do not name a live directory that is absent', () => {
     expect(
       codes({ volumes: [live('data', 11, { standing: 'absent', live: null, measure: null }), live('files', 12)] }),
@@ -279,6 +299,21 @@ describe('a host that cannot do it', () => {
     const snapshots = { ...disk, id: '8:2', mountPoint: '/snapshots', space: { ...disk.space, freeBytes: 7 * GiB } };
     expect(codes({ snapshots })).toEqual(['INSUFFICIENT_SPACE']);
     expect(codes({ snapshots }, { safety: 'keep-old-tree' })).toEqual([]);
+  });
+});
+
+describe('a live directory that is a mount point', () => {
+  const hostPath = '/d/volumes/stage/w/data';
+  const mounted = { volumes: [live('data', 11, { mounts: [hostPath], parent: hostPath }), live('files', 12)] };
+
+  it('is swapped inside, and the plan says so', () => {
+    const { plan: planned, targets } = plan(mounted);
+    expect(planned.warnings).toEqual([
+      expect.objectContaining({ code: 'VOLUME_SWAPPED_INSIDE', params: { path: hostPath } }),
+    ]);
+    expect(targets[0]).toMatchObject({ hostPath, parent: hostPath, swap: 'inner' });
+    expect(targets[1]).not.toHaveProperty('swap');
+    expect(planned.planHash).not.toBe(plan().plan.planHash);
   });
 });
 

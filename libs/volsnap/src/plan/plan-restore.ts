@@ -47,8 +47,9 @@ export function planRestore(
     base: live.base,
     live: live.live,
     absentInSnapshot: captured.absent === true,
+    ...(isMountPoint(live) && { swap: 'inner' as const }),
   }));
-  for (const { facts: live } of matched) blockers.push(...directoryBlockers(live));
+  for (const { captured, facts: live } of matched) blockers.push(...directoryBlockers(live, captured.absent === true));
   if (facts.archiveBytes !== input.snapshot.bytes) blockers.push(archiveBlocker(input, facts));
   if (facts.rights.missing.length > 0)
     blockers.push(blocker('CAPABILITY_MISSING', { capabilities: facts.rights.missing.join(', ') }));
@@ -74,6 +75,9 @@ export function planRestore(
     ...users
       .filter((one) => !one.running || one.watchesWholeHost)
       .map((user) => blocker('DIRECTORY_FOREIGN_USER', { user: user.name, path: user.path })),
+    ...matched
+      .filter(({ facts: live }) => isMountPoint(live))
+      .map(({ facts: live }) => blocker('VOLUME_SWAPPED_INSIDE', { path: live.hostPath })),
     ...untouched.map((volume) => blocker('VOLUME_NOT_TOUCHED', { target: volume.target })),
   ];
   const hash = planHash({
@@ -149,15 +153,21 @@ function matchVolumes(input: PlanInput, facts: HostFacts, blockers: Blocker[]): 
   return matched;
 }
 
-function directoryBlockers(live: ResolvedVolumeFacts): Blocker[] {
+/** It stays where it is; what lies in it is swapped. */
+const isMountPoint = (live: ResolvedVolumeFacts): boolean => live.mounts.includes(live.hostPath);
+
+function directoryBlockers(live: ResolvedVolumeFacts, becomesAbsent: boolean): Blocker[] {
   const { hostPath } = live;
   const found: Blocker[] = [];
-  const mount = live.mounts[0];
+  // A mount point cannot be made absent; one below would move with what holds it.
+  const mount = live.mounts.find((point) => point !== hostPath || becomesAbsent);
   if (mount !== undefined) found.push(blocker('VOLUME_IS_MOUNT_POINT', { path: hostPath, mount }));
   if (live.fileSystem.readOnly)
     found.push(blocker('READ_ONLY_MOUNT', { path: hostPath, mount: live.fileSystem.mountPoint }));
   if (live.fileSystem.kind === 'overlay')
     found.push(blocker('FS_UNSUITABLE', { path: hostPath, fileSystem: live.fileSystem.kind }));
+  if (live.unreadableName !== undefined)
+    found.push(blocker('VOLUME_PATH_UNSAFE', { path: live.unreadableName, why: 'its name is not UTF-8' }));
   for (const { path: locked, flag } of live.locked) found.push(blocker('DIRECTORY_IMMUTABLE', { path: locked, flag }));
   if (live.labels && typeOf(live.labels.live) !== typeOf(live.labels.parent))
     found.push(blocker('SELINUX_LABEL', { path: hostPath, label: live.labels.live, parentLabel: live.labels.parent }));

@@ -34,8 +34,8 @@ describe.each([
       codec: 'zstd',
       manifest,
       volumes: [
-        { index: 0, directory: source, links: 2 },
-        { index: 1, directory: null, links: 2 },
+        { index: 0, directory: source, links: 2, exclude: ['ours'] },
+        { index: 1, directory: null, links: 2, exclude: ['ours'] },
       ],
       reserve: null,
       signal,
@@ -47,6 +47,8 @@ describe.each([
     source = path.join(folder, 'source');
     await mkdir(path.join(source, 'sub'), { recursive: true });
     await writeFile(path.join(source, 'sub', 'file'), 'content');
+    await mkdir(path.join(source, 'ours'));
+    await writeFile(path.join(source, 'ours', 'file'), 'left out');
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -64,7 +66,10 @@ describe.each([
     expect(extracted.contentBytes).toBe(7);
     expect(await readFile(path.join(directory, 'sub', 'file'), 'utf8')).toBe('content');
     expect((await stat(directory)).mode & 0o777).toBe(0o755);
-    expect((await port.measure(directory, signal)).contentBytes).toBe(7);
+    expect(await readdir(directory)).toEqual(['sub']);
+    expect((await port.measure(source, ['ours'], signal)).contentBytes).toBe(7);
+    expect((await port.measure(source, [], signal)).contentBytes).toBe(15);
+    expect((await port.measure(directory, [], signal)).contentBytes).toBe(7);
   });
 
   it('refuses a file with another hash, a volume that is absent, and a directory that is not empty', async () => {
@@ -86,7 +91,7 @@ describe.each([
     if (standing.kind !== 'tree' || !standing.identity) throw new Error('no identity');
     const wrong = { ...standing.identity, birthTimeNs: '1' };
     await expect(port.removeTree(source, wrong, signal)).rejects.toMatchObject({ code: 'IO_ERROR' });
-    expect(await readdir(source)).toEqual(['sub']);
+    expect(await readdir(source)).toEqual(['ours', 'sub']);
     await port.removeTree(source, standing.identity, signal);
     await port.removeTree(source, standing.identity, signal);
     await expect(stat(source)).rejects.toMatchObject({ code: 'ENOENT' });
@@ -98,7 +103,7 @@ describe.each([
       file: file(),
       codec: 'zstd',
       manifest,
-      volumes: [{ index: 0, directory: source, links: 2 }],
+      volumes: [{ index: 0, directory: source, links: 2, exclude: ['ours'] }],
       reserve: null,
       signal: aborted,
       onProgress,

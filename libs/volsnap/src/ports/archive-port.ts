@@ -39,14 +39,23 @@ export interface ArchivePort {
       readonly index: number;
       readonly directory: string | null;
       readonly links: LinkTier;
+      /** Exact names directly in it that are left out. */
+      readonly exclude: readonly string[];
     }[];
     readonly reserve: SpaceReserve | null;
     readonly signal: AbortSignal;
     readonly onProgress: (progress: StepProgress) => void;
   }): Promise<CreatedArchive>;
 
-  /** Content and entries below a directory, itself included, without crossing mounts. */
-  measure(directory: string, signal: AbortSignal): Promise<{ readonly contentBytes: number; readonly entries: number }>;
+  /**
+   * Content and entries below a directory, itself included, without crossing mounts.
+   * @param exclude exact names directly in it that are left out
+   */
+  measure(
+    directory: string,
+    exclude: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly contentBytes: number; readonly entries: number }>;
 
   /**
    * Removes a directory and all it holds without crossing mounts or following links, if it is the very tree `identity`. One that is not there is

@@ -53,7 +53,7 @@ export function archiveSafePort(key: Buffer): ArchivePort {
         file,
         codec,
         manifest,
-        volumes: volumes.map(({ index, directory, links }) => ({ index, root: directory, links })),
+        volumes: volumes.map(({ index, directory, links, exclude }) => ({ index, root: directory, links, exclude })),
         key,
         signal,
         ...(reserve && { freeSpaceCheck: spaceRule(reserve) }),
@@ -63,7 +63,7 @@ export function archiveSafePort(key: Buffer): ArchivePort {
       return { ...created, notes: created.notes.map(({ code, params }) => ({ code, params })) };
     },
 
-    measure: (directory, signal) => measureTree(directory, { signal }),
+    measure: (directory, exclude, signal) => measureTree(directory, { signal, exclude }),
 
     async removeTree(directory, identity, signal) {
       const { inode, birthTimeNs } = identity;

@@ -7,6 +7,8 @@ export interface FileStat {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
+  /** Of the content, ns since 1970. */
+  readonly modifiedNs: bigint;
 }
 
 /** What is said of a directory beside its mode. */
@@ -53,7 +55,12 @@ export interface FsPort {
   unlink(path: string): Promise<void>;
   /** Removes an empty directory: ENOTEMPTY otherwise. */
   rmdir(path: string): Promise<void>;
+  /** A symlink: ELOOP. */
   chmod(path: string, mode: number): Promise<void>;
+  /** Takes setuid and setgid bits of files away, as the kernel does. */
+  chown(path: string, uid: number, gid: number): Promise<void>;
+  /** Access and modification time, to the microsecond: all that Node can hand over. */
+  touch(path: string, modifiedNs: bigint): Promise<void>;
   symlink(target: string, path: string): Promise<void>;
   link(from: string, to: string): Promise<void>;
 
@@ -88,6 +95,8 @@ export const FS_CALLS = [
   'unlink',
   'rmdir',
   'chmod',
+  'chown',
+  'touch',
   'symlink',
   'link',
   'create',

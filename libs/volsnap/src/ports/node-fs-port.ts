@@ -1,6 +1,19 @@
 import { spawn } from 'node:child_process';
-import { constants, close, fsync, ftruncate, open, write } from 'node:fs';
-import { chmod, link, lstat, mkdir, readFile, readdir, rename, rmdir, statfs, symlink, unlink } from 'node:fs/promises';
+import { constants, close, fchmod, fsync, ftruncate, open, write } from 'node:fs';
+import {
+  lchown,
+  link,
+  lstat,
+  lutimes,
+  mkdir,
+  readFile,
+  readdir,
+  rename,
+  rmdir,
+  statfs,
+  symlink,
+  unlink,
+} from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { FileSystemNames } from '../identity/file-system-names.ts';
 import { traitsOf } from '../identity/directory-traits.ts';
@@ -9,6 +22,7 @@ import type { DirectoryTraits, FileStat, FileSystemSpace, FsPort } from './fs-po
 const openFd = promisify(open);
 const closeFd = promisify(close);
 const fsyncFd = promisify(fsync);
+const chmodFd = promisify(fchmod);
 const truncateFd = promisify(ftruncate);
 const writeFd = promisify(write);
 
@@ -31,6 +45,7 @@ export class NodeFsPort implements FsPort {
       uid: Number(found.uid),
       gid: Number(found.gid),
       size: Number(found.size),
+      modifiedNs: found.mtimeNs,
     };
   }
 
@@ -66,7 +81,7 @@ export class NodeFsPort implements FsPort {
 
   async mkdir(path: string, mode: number): Promise<void> {
     await mkdir(path, { mode: 0o700 });
-    if (mode !== 0o700) await chmod(path, mode);
+    if (mode !== 0o700) await this.chmod(path, mode);
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -81,8 +96,24 @@ export class NodeFsPort implements FsPort {
     return rmdir(path);
   }
 
-  chmod(path: string, mode: number): Promise<void> {
-    return chmod(path, mode);
+  /** Through a descriptor: chmod(2) follows a symlink that somebody else may have put there. */
+  async chmod(path: string, mode: number): Promise<void> {
+    const fd = await openFd(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      await chmodFd(fd, mode);
+    } finally {
+      await closeFd(fd);
+    }
+  }
+
+  chown(path: string, uid: number, gid: number): Promise<void> {
+    return lchown(path, uid, gid);
+  }
+
+  touch(path: string, modifiedNs: bigint): Promise<void> {
+    // The half microsecond keeps the double on the right side: libuv cuts it off.
+    const seconds = Number(modifiedNs / 1_000_000_000n) + (Number((modifiedNs % 1_000_000_000n) / 1000n) + 0.5) / 1e6;
+    return lutimes(path, seconds, seconds);
   }
 
   symlink(target: string, path: string): Promise<void> {

@@ -4,6 +4,7 @@ import type { EngineParts } from '../engine-parts.ts';
 import { keepOldTrees } from '../kept/kept-trees.ts';
 import { accepted, keepsOldTrees, type Transaction } from '../journal/transaction.ts';
 import { assertSide } from '../swap/swap-volumes.ts';
+import { putTimeBack } from '../swap/inner-swap.ts';
 import { discardTree } from '../swap/discard-tree.ts';
 import { closeJournal } from './close-journal.ts';
 import { discardAttempts } from './discard-attempts.ts';
@@ -61,6 +62,7 @@ export async function collectDone(
     );
   }
   await attempt(() => discardAttempts(parts, tx, signal));
+  if (tx.done?.instances.length === 0) await attempt(() => putTimeBack(parts.fs, tx.commit?.volumes ?? [], 'new'));
   await attempt(() => releaseImage(parts, tx, signal));
   if (warnings.length > 0) return { warnings, closed: false };
   let waits = false;

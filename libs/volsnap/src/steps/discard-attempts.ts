@@ -2,7 +2,7 @@ import type { EngineParts } from '../engine-parts.ts';
 import type { Transaction } from '../journal/transaction.ts';
 import { naming } from '../ports/fs-error.ts';
 import { discardTree, removeEmpty } from '../swap/discard-tree.ts';
-import { stagingPathOf } from '../swap/swap-plan.ts';
+import { oldPathOf, stagingPathOf } from '../swap/swap-plan.ts';
 
 export const nextAttempt = (tx: Transaction): number => Math.max(0, ...tx.attempts.map((one) => one.attempt)) + 1;
 
@@ -18,6 +18,12 @@ export async function removeUnrecorded(parts: EngineParts, tx: Transaction): Pro
     }
     if (!found) return;
   }
+}
+
+/** The old tree of a mount point, made before COMMIT and empty again once everything is back. What is not empty stays. */
+export async function removeInnerOld(parts: EngineParts, tx: Transaction): Promise<void> {
+  for (const target of tx.begin.plan.targets)
+    if (target.swap === 'inner') await removeEmpty(parts.fs, oldPathOf(tx.begin.plan, target));
 }
 
 /** Removes every staging tree of the transaction, each known by identity. Never one that is live. */

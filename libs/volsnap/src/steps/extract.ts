@@ -9,6 +9,7 @@ import { fileSystemFacts, missingParents } from '../plan/gather-host-facts.ts';
 import { reserveOf } from '../plan/space-needs.ts';
 import { naming, syncDirectories } from '../ports/fs-error.ts';
 import type { FrozenPlan, RestoreTarget, StepContext } from '../restore-engine.ts';
+import { keepingTime } from '../swap/inner-entries.ts';
 import { stagingPathOf } from '../swap/swap-plan.ts';
 import { collectDone } from './collect.ts';
 import { discardAttempts, nextAttempt, removeUnrecorded } from './discard-attempts.ts';
@@ -72,7 +73,8 @@ async function makeStaging(
       continue;
     }
     const staging = stagingPathOf(plan, target, attempt);
-    await naming('mkdir', staging, () => fs.mkdir(staging, 0o700));
+    const make = (): Promise<void> => naming('mkdir', staging, () => fs.mkdir(staging, 0o700));
+    await (target.swap === 'inner' ? keepingTime(fs, target.hostPath, make) : make());
     const standing = await naming('stat', staging, () => standingAt(fs, staging));
     if (standing.kind !== 'tree' || standing.identity === null)
       throw new ForgeError({ code: 'FS_IDENTITY', params: { path: target.parent } });

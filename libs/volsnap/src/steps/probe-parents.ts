@@ -6,11 +6,12 @@ import { existingAncestor } from '../plan/gather-host-facts.ts';
 import { asForgeError, errnoOf, naming } from '../ports/fs-error.ts';
 import type { FsPort } from '../ports/fs-port.ts';
 import type { RestoreTarget } from '../restore-engine.ts';
+import { keepingTime } from '../swap/inner-entries.ts';
 import { removeEmpty } from '../swap/discard-tree.ts';
 
 /**
  * Tries in every parent what the swap will do there: make two directories, rename one, keep identity through a change, link where the snapshot has
- * links. A list of the probed folders is on disk while it lasts, so that the sweep finds what a kill left.
+ * links; not in a mount point, where a container could put a symlink in place of a directory of ours. A list of the probed folders is on disk while it lasts, so that the sweep finds what a kill left.
  */
 export async function probeParents(
   parts: EngineParts,
@@ -20,13 +21,18 @@ export async function probeParents(
   const folders = new Map<string, boolean>();
   for (const target of targets) {
     const folder = await existingAncestor(parts.fs, target.parent);
-    folders.set(folder, (folders.get(folder) ?? false) || target.links > 0);
+    folders.set(folder, (folders.get(folder) ?? false) || (target.links > 0 && target.swap !== 'inner'));
   }
   const note = await writeProbeNote(parts, txId, [...folders.keys()]);
   const found: Blocker[] = [];
   for (const [folder, links] of folders) {
-    const refused = await probe(parts.fs, folder, txId, links);
-    await removeProbes(parts.fs, folder, txId);
+    const tried = async (): Promise<Blocker | null> => {
+      const refused = await probe(parts.fs, folder, txId, links);
+      await removeProbes(parts.fs, folder, txId);
+      return refused;
+    };
+    const isInside = targets.some((target) => target.swap === 'inner' && target.hostPath === folder);
+    const refused = await (isInside ? keepingTime(parts.fs, folder, tried) : tried());
     if (refused) found.push(refused);
   }
   await naming('unlink', note, () => parts.fs.unlink(note));

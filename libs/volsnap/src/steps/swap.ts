@@ -3,7 +3,7 @@ import { ForgeError, type AppBefore } from '@tiny-forge/contracts/domain';
 import { parseMountinfo } from '@tiny-forge/docker';
 import { forwardTransaction, type EngineParts } from '../engine-parts.ts';
 import { throwIfAborted } from '../host-mutex.ts';
-import { mountsAtOrBelow } from '../identity/mount-table.ts';
+import { mountsInTheWay } from '../identity/mount-table.ts';
 import { isTree, standingAt } from '../identity/tree-identity.ts';
 import type { SwapVolume } from '../journal/record.ts';
 import { accepted, type Transaction } from '../journal/transaction.ts';
@@ -11,6 +11,8 @@ import { formatBytes } from '../plan/blocker.ts';
 import { instanceLabels, operationLabels } from '../plan/directory-users.ts';
 import { naming } from '../ports/fs-error.ts';
 import type { FrozenPlan, StepContext } from '../restore-engine.ts';
+import { isInner } from '../swap/inner-swap.ts';
+import { prepareInner } from '../swap/prepare-inner.ts';
 import { planSwap } from '../swap/swap-plan.ts';
 import { assertSide, swapForward } from '../swap/swap-volumes.ts';
 import { assertNobodyUses } from './quiet.ts';
@@ -23,11 +25,12 @@ export async function swap(parts: EngineParts, plan: FrozenPlan, context: StepCo
   let tx = await forwardTransaction(parts, plan, 'swap', 'SAFE');
   if (tx.state === 'SWAPPED' || tx.done) return;
   if (!tx.safe) throw new ForgeError({ code: 'TX_STATE', params: { step: 'swap', needs: 'SAFE', found: tx.state } });
-  const volumes = tx.commit?.volumes ?? planSwap(plan, tx.staged?.volumes ?? []);
+  let volumes = tx.commit?.volumes ?? planSwap(plan, tx.staged?.volumes ?? []);
   await assertHeld(parts, plan, volumes, context.signal);
   if (!tx.commit) {
     await assertUnchanged(parts, plan, volumes);
     throwIfAborted(context.signal);
+    volumes = await prepareInner(parts.fs, volumes);
     tx = await commit(parts, tx, volumes);
   }
   // Decided: from here on nothing listens to the signal, because half a swap serves nobody.
@@ -72,7 +75,7 @@ async function assertUnchanged(parts: EngineParts, plan: FrozenPlan, volumes: re
     const standing = await naming('stat', target.hostPath, () => standingAt(fs, target.hostPath));
     const same = target.live === null ? standing.kind === 'absent' : isTree(standing, target.live);
     if (!same) throw changed(target.hostPath);
-    const mount = mountsAtOrBelow(mounts, target.hostPath)[0];
+    const mount = mountsInTheWay(mounts, target)[0];
     if (mount)
       throw new ForgeError({
         code: 'VOLUME_IS_MOUNT_POINT',
@@ -81,7 +84,7 @@ async function assertUnchanged(parts: EngineParts, plan: FrozenPlan, volumes: re
   }
   for (const volume of volumes) {
     await assertPlainAncestors(parts, volume.parent);
-    if ((await fs.stat(volume.oldPath)) !== null) throw changed(volume.oldPath);
+    if (!isInner(volume) && (await fs.stat(volume.oldPath)) !== null) throw changed(volume.oldPath);
     if (volume.stagingPath !== null && !isTree(await standingAt(fs, volume.stagingPath), volume.staging))
       throw changed(volume.stagingPath);
     const { freeBytes } = await naming('statfs', volume.parent, () => fs.space(volume.parent));

@@ -1,14 +1,15 @@
 import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
 import type { RestartPolicy } from '@tiny-forge/docker';
 import { rollbackTransaction, transactionOf, type EngineParts } from '../engine-parts.ts';
-import { accepted, type Transaction } from '../journal/transaction.ts';
+import { accepted, ranOnNew, type Transaction } from '../journal/transaction.ts';
 import { instanceLabels, operationLabels } from '../plan/directory-users.ts';
 import type { FrozenPlan, RedeployRecorded } from '../restore-engine.ts';
 import { removeEmpty } from '../swap/discard-tree.ts';
+import { putTimeBack } from '../swap/inner-swap.ts';
 import { planSwap } from '../swap/swap-plan.ts';
 import { assertSide, swapBack as renameBack } from '../swap/swap-volumes.ts';
 import { closeJournal } from './close-journal.ts';
-import { discardAttempts, removeUnrecorded } from './discard-attempts.ts';
+import { discardAttempts, removeInnerOld, removeUnrecorded } from './discard-attempts.ts';
 import { releaseImage } from './holder.ts';
 import { assertNobodyUses } from './quiet.ts';
 import { isUp } from './stop.ts';
@@ -49,7 +50,7 @@ export async function swapBack(parts: EngineParts, plan: FrozenPlan, signal: Abo
 /** ROLLBACK is durable, nobody uses the directories. @throws ROLLBACK_FAILED */
 export async function moveBack(parts: EngineParts, tx: Transaction): Promise<Transaction> {
   try {
-    await renameBack(parts.fs, tx.commit?.volumes ?? [], tx.txId);
+    await renameBack(parts.fs, tx.commit?.volumes ?? [], { txId: tx.txId, ranOnNew: ranOnNew(tx) });
   } catch (error) {
     const known = isForgeError(error) ? error : null;
     const target = String(known?.params['path'] ?? tx.commit?.volumes[0]?.livePath);
@@ -73,7 +74,8 @@ export async function resume(
   if (tx.state !== 'ROLLED_BACK')
     throw new ForgeError({ code: 'TX_STATE', params: { step: 'resume', needs: 'ROLLED_BACK', found: tx.state } });
   // What a person accepted as it is is theirs to judge.
-  if (!accepted(tx)) await assertSide(parts.fs, planSwap(plan, tx.staged?.volumes ?? []), 'old');
+  if (!accepted(tx))
+    await assertSide(parts.fs, found.commit?.volumes ?? planSwap(plan, tx.staged?.volumes ?? []), 'old');
   const { docker } = parts;
   const { containers, before } = found.quiescing;
   let gone = false;
@@ -110,6 +112,9 @@ export async function dropStaging(parts: EngineParts, plan: FrozenPlan, signal: 
       });
     await discardAttempts(parts, tx, signal);
     await removeUnrecorded(parts, tx);
+    await removeInnerOld(parts, tx);
+    if (tx.quiescing?.before === 'stopped' || tx.quiescing?.before === 'absent')
+      await putTimeBack(parts.fs, tx.commit?.volumes ?? [], 'old');
     for (const parent of tx.begin.missingParents.toReversed())
       if ((await parts.fs.stat(parent)) !== null) await removeEmpty(parts.fs, parent);
   }

@@ -5,6 +5,7 @@ import { naming, syncDirectories } from '../ports/fs-error.ts';
 import type { FsPort } from '../ports/fs-port.ts';
 import type { TreeIdentity } from '../restore-engine.ts';
 import { removeEmpty } from './discard-tree.ts';
+import { innerBack, innerForward, innerMayBe, isInner } from './inner-swap.ts';
 import { locateTree, seenAs } from './locate-tree.ts';
 
 /**
@@ -13,13 +14,18 @@ import { locateTree, seenAs } from './locate-tree.ts';
  * @throws DATA_CHANGED when a tree that is neither the old nor the new one is in the way, or one of them is nowhere. IO_ERROR.
  */
 export async function swapForward(fs: FsPort, volumes: readonly SwapVolume[]): Promise<void> {
-  for (const volume of volumes)
+  for (const volume of volumes) {
+    if (isInner(volume)) {
+      await innerForward(fs, volume);
+      continue;
+    }
     await putLive(fs, volume, {
       wanted: volume.staging,
       wantedAt: volume.stagingPath,
       other: 'old',
       aside: volume.oldPath,
     });
+  }
   await syncDirectories(
     fs,
     volumes.map((volume) => volume.parent),
@@ -29,17 +35,27 @@ export async function swapForward(fs: FsPort, volumes: readonly SwapVolume[]): P
 /**
  * The reverse, volumes in reverse order. Only after a durable ROLLBACK. Where the restore was to leave no directory, a deploy inside it has made one
  * and the app may have written to it: it gives way, removed if it is empty, else to a name that says so.
+ * @param back.ranOnNew whether an app may have run on the new side
  */
-export async function swapBack(fs: FsPort, volumes: readonly SwapVolume[], txId: string): Promise<void> {
+export async function swapBack(
+  fs: FsPort,
+  volumes: readonly SwapVolume[],
+  { txId, ranOnNew }: { readonly txId: string; readonly ranOnNew: boolean },
+): Promise<void> {
   const reverse = volumes.toReversed();
   for (const volume of reverse) if (volume.staging === null) await moveMadeAside(fs, volume, foundPathOf(volume, txId));
-  for (const volume of reverse)
+  for (const volume of reverse) {
+    if (isInner(volume)) {
+      await innerBack(fs, volume, ranOnNew);
+      continue;
+    }
     await putLive(fs, volume, {
       wanted: volume.old,
       wantedAt: volume.oldPath,
       other: 'new',
       aside: volume.stagingPath,
     });
+  }
   await syncDirectories(
     fs,
     reverse.map((volume) => volume.parent),
@@ -106,6 +122,10 @@ const changed = (path: string): ForgeError => new ForgeError({ code: 'DATA_CHANG
  */
 export async function assertSide(fs: FsPort, volumes: readonly SwapVolume[], side: 'old' | 'new'): Promise<void> {
   for (const volume of volumes) {
+    if (isInner(volume)) {
+      if (!(await innerMayBe(fs, volume, side))) throw changed(volume.livePath);
+      continue;
+    }
     const wanted = side === 'old' ? volume.old : volume.staging;
     const seen = seenAs(await naming('stat', volume.livePath, () => standingAt(fs, volume.livePath)), volume);
     if (wanted === null ? seen === 'old' || seen === 'new' : seen !== side) throw changed(volume.livePath);
@@ -120,6 +140,11 @@ export async function examineVolumes(
   let old = true;
   let fresh = true;
   for (const volume of volumes) {
+    if (isInner(volume)) {
+      old &&= await innerMayBe(fs, volume, 'old');
+      fresh &&= await innerMayBe(fs, volume, 'new');
+      continue;
+    }
     const seen = seenAs(await naming('stat', volume.livePath, () => standingAt(fs, volume.livePath)), volume);
     old &&= volume.old === null ? seen === 'absent' : seen === 'old';
     fresh &&= volume.staging === null ? seen === 'absent' : seen === 'new';

@@ -63,6 +63,25 @@ export function fsPortContract(name: string, open: () => Promise<FsBench>): void
       expect(`${again?.inode} ${again?.birthTimeNs}`).not.toBe(`${first?.inode} ${first?.birthTimeNs}`);
     });
 
+    it('chmod, chown and touch change one attribute each; none follows a symlink', async () => {
+      await fs.mkdir(at('directory'), 0o700);
+      await fs.symlink('directory', at('symlink'));
+      await fs.chown(at('directory'), 7, 8);
+      await fs.chmod(at('directory'), 0o2751);
+      await fs.touch(at('directory'), 1_700_000_000_123_456_789n);
+      const wanted = { mode: 0o2751, uid: 7, gid: 8 };
+      const found = await fs.stat(at('directory'));
+      expect(found).toMatchObject(wanted);
+      expect((found?.modifiedNs ?? 0n) / 1000n).toBe(1_700_000_000_123_456n);
+      expect(await codeOf(fs.chmod(at('symlink'), 0o777))).toBe('ELOOP');
+      await fs.chown(at('symlink'), 9, 9);
+      await fs.touch(at('symlink'), 0n);
+      expect(await fs.stat(at('directory'))).toEqual(found);
+      expect(await codeOf(fs.chmod(at('nothing'), 0o700))).toBe('ENOENT');
+      expect(await codeOf(fs.chown(at('nothing'), 1, 1))).toBe('ENOENT');
+      expect(await codeOf(fs.touch(at('nothing'), 1n))).toBe('ENOENT');
+    });
+
     it('mkdir gives exactly the mode that is asked for, and takes no name that is taken', async () => {
       const before = process.umask(0o077);
       try {

@@ -54,8 +54,8 @@ export function jsonArchive(fs: FsPort): ArchivePort {
     async create({ file, manifest, volumes, signal }) {
       stopIfAborted(signal);
       const taken: { index: number; files: Record<string, string> | null }[] = [];
-      for (const { index, directory } of volumes)
-        taken.push({ index, files: directory === null ? null : await filesOf(fs, directory) });
+      for (const { index, directory, exclude } of volumes)
+        taken.push({ index, files: directory === null ? null : await filesOf(fs, directory, exclude) });
       const stored: Stored = { manifest, volumes: taken };
       stopIfAborted(signal);
       const bytes = Buffer.from(JSON.stringify(stored));
@@ -67,8 +67,8 @@ export function jsonArchive(fs: FsPort): ArchivePort {
       return { sha256: sha256(bytes), bytes: bytes.length, ...sum(stored), volumes: counted, notes: [] };
     },
 
-    async measure(directory) {
-      return sumOf(await filesOf(fs, directory));
+    async measure(directory, exclude) {
+      return sumOf(await filesOf(fs, directory, exclude));
     },
 
     async removeTree(directory, identity) {
@@ -113,12 +113,18 @@ async function removeAll(fs: FsPort, directory: string): Promise<void> {
   await fs.rmdir(directory);
 }
 
-async function filesOf(fs: FsPort, root: string, below = ''): Promise<Record<string, string>> {
+async function filesOf(
+  fs: FsPort,
+  root: string,
+  exclude: readonly string[],
+  below = '',
+): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for (const name of await fs.readDirectory(path.join(root, below))) {
+    if (below === '' && exclude.includes(name)) continue;
     const entry = path.join(root, below, name);
     const kind = (await fs.stat(entry))?.kind;
-    if (kind === 'directory') Object.assign(files, await filesOf(fs, root, path.join(below, name)));
+    if (kind === 'directory') Object.assign(files, await filesOf(fs, root, exclude, path.join(below, name)));
     if (kind === 'file') files[path.join(below, name)] = (await fs.readFile(entry)).toString('utf8');
   }
   return files;

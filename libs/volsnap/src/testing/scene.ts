@@ -7,7 +7,7 @@ import { interceptFsPort } from '../ports/fs-port.ts';
 import { NodeFsPort } from '../ports/node-fs-port.ts';
 import type { CaptureResult, FrozenPlan, RestoreEngine } from '../restore-engine.ts';
 import { fakePlugins } from './fake-plugins.ts';
-import { jsonArchivePort as archive } from './json-archive-port.ts';
+import { jsonArchive, jsonArchivePort as archive } from './json-archive-port.ts';
 import { quietContext, RestoreHouse } from './restore-house.ts';
 
 export const run = promisify(execFile);
@@ -33,7 +33,8 @@ export class Scene {
         image: this.image,
         plugins: fakePlugins,
       });
-      this.engine = this.house.engine({ archive });
+      // With a port of its own: one that lives on would know a device by the file system that an earlier test had on it.
+      this.engine = this.house.engine({ archive: jsonArchive(new NodeFsPort()) });
     });
     afterEach(async () => {
       await this.house.removeContainers();

@@ -92,7 +92,8 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   VOLUME_PATH_UNSAFE: (v) => `${v.name('path')} is not a plain, absolute path: ${v.name('why')}.`,
   VOLUME_OVERLAP: (v) => `${v.name('path')} equals, contains or lies inside ${v.name('other')}.`,
   VOLUME_FORBIDDEN: (v) => `${v.name('path')} equals, contains or lies inside ${v.name('what')}.`,
-  VOLUME_IS_MOUNT_POINT: (v) => `${v.name('path')} is a mount point or holds one (${v.name('mount')}).`,
+  VOLUME_IS_MOUNT_POINT: (v) =>
+    `${v.name('mount')} is mounted at or below ${v.name('path')}, and this cannot be swapped.`,
   UNKNOWN_SCOPE: (v) => `The volume scope ${v.name('scope')} is not known; known are ${v.name('known')}.`,
   UNKNOWN_SOURCE_TYPE: (v) => `The source type ${v.name('type')} is not known; known are ${v.name('known')}.`,
   UNKNOWN_HOST: (v) => `The host ${v.name('host')} is not known.`,
@@ -113,6 +114,8 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
     'The old folders can be kept instead of a safety snapshot only before the swap. This step waits for something else.',
   KEEPS_OLD_TREE: (v) =>
     `There will be no safety snapshot: the replaced directories themselves are kept, for ${v.count('days')} day(s).`,
+  VOLUME_SWAPPED_INSIDE: (v) =>
+    `${v.name('path')} is a mount point and cannot be renamed. What lies in it is moved, entry by entry, while the app is stopped; until the restore ends the app sees folders named .restore-… in it.`,
   QUIESCE_NONE: () => 'The snapshot was taken while the app ran, without pausing it: expect what a crash would leave.',
   IMAGE_DIFFERS: (v) => `The snapshot was taken with image ${v.name('was')}; the app runs ${v.name('is')}.`,
   VOLUME_NOT_TOUCHED: (v) => `The volume ${v.name('target')} is not in this snapshot and is not touched.`,

@@ -90,7 +90,7 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   VOLUME_OVERLAP: (v) => `Папка ${v.name('path')} совпадает или пересекается с ${v.name('other')}.`,
   VOLUME_FORBIDDEN: (v) => `Папка ${v.name('path')} совпадает или пересекается с ${v.name('what')}.`,
   VOLUME_IS_MOUNT_POINT: (v) =>
-    `Папка ${v.name('path')} является точкой монтирования или содержит её (${v.name('mount')}).`,
+    `${v.name('mount')} подключён в папке ${v.name('path')} или внутри неё, заменить такое нельзя.`,
   UNKNOWN_SCOPE: (v) => `Вид тома ${v.name('scope')} неизвестен; известны ${v.name('known')}.`,
   UNKNOWN_SOURCE_TYPE: (v) => `Вид источника ${v.name('type')} неизвестен; известны ${v.name('known')}.`,
   UNKNOWN_HOST: (v) => `Хост ${v.name('host')} неизвестен.`,
@@ -110,6 +110,8 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   SAFETY_NOT_SUPPORTED: () =>
     'Оставить старые папки вместо страховочного снимка можно только до замены. Этот шаг ждёт другого решения.',
   KEEPS_OLD_TREE: (v) => `Страховочного снимка не будет: останутся сами старые папки, дней: ${v.count('days')}.`,
+  VOLUME_SWAPPED_INSIDE: (v) =>
+    `Папка ${v.name('path')} — точка монтирования, её нельзя переименовать. Содержимое переносится поштучно, пока приложение стоит; до конца восстановления приложение видит в ней папки .restore-….`,
   QUIESCE_NONE: () => 'Снимок сделан на ходу, без паузы: данные будут как после внезапного сбоя.',
   IMAGE_DIFFERS: (v) => `Снимок сделан с образом ${v.name('was')}; сейчас работает ${v.name('is')}.`,
   VOLUME_NOT_TOUCHED: (v) => `Тома ${v.name('target')} нет в снимке, его не трогаем.`,

@@ -154,6 +154,68 @@ export const deletesByName: BrokenEngine = {
   },
 };
 
+export const movesInsideBeforeCommit: BrokenEngine = {
+  mistake: 'inside a mount point: COMMIT after the entries have moved',
+  engine: (parts) =>
+    alone(
+      withAppend(parts, async (tx, body, append) => {
+        if (body.type === 'COMMIT') await swapForward(parts.fs, body.volumes);
+        return append(tx, body);
+      }),
+    ),
+};
+
+/** Takes whatever lies in the root for the data of before. */
+export const recoversInsideByName: BrokenEngine = {
+  mistake: 'inside a mount point: recovery by name',
+  engine: (parts) => ({
+    ...realEngine(parts),
+    sweep: sweepBeside(parts, 'COMMIT', async (tx) => {
+      for (const { livePath, oldPath, stagingPath } of tx.commit?.volumes ?? []) {
+        if (stagingPath === null || (await parts.fs.stat(stagingPath)) === null) continue;
+        const move = async (from: string, to: string): Promise<void> => {
+          for (const name of await parts.fs.readDirectory(from))
+            if (!name.startsWith('.') && (await parts.fs.stat(path.join(to, name))) === null)
+              await parts.fs.rename(path.join(from, name), path.join(to, name));
+          await parts.fs.syncDirectory(from);
+          await parts.fs.syncDirectory(to);
+        };
+        await move(livePath, oldPath);
+        await move(stagingPath, livePath);
+      }
+      await parts.journals.append(tx, { type: 'SWAPPED' });
+    }),
+  }),
+};
+
+export const forgetsRootInside: BrokenEngine = {
+  mistake: 'inside a mount point: owner, mode and time of the root forgotten',
+  engine: (parts) => {
+    const fs = interceptFsPort(parts.fs, (call, proceed) =>
+      ['chown', 'chmod', 'touch'].includes(call.name) && call.args[0] === '/m' ? Promise.resolve() : proceed(),
+    );
+    return realEngine({ ...parts, fs });
+  },
+};
+
+/** The old tree is made, and COMMIT says so, before its name is on disk. */
+export const syncsNothingInside: BrokenEngine = {
+  mistake: 'inside a mount point: no fsync of it',
+  engine: (parts) => {
+    const fs = interceptFsPort(parts.fs, (call, proceed) =>
+      call.name === 'syncDirectory' && String(call.args[0]).startsWith('/m') ? Promise.resolve() : proceed(),
+    );
+    return realEngine({ ...parts, fs });
+  },
+};
+
+/** What crashes of a swap inside a mount point show. */
+export const KILLED_INSIDE: readonly BrokenEngine[] = [
+  movesInsideBeforeCommit,
+  recoversInsideByName,
+  forgetsRootInside,
+  syncsNothingInside,
+];
 /** What crashes alone show. */
 export const KILLED_BY_CRASHES: readonly BrokenEngine[] = [
   renamesBeforeStaged,

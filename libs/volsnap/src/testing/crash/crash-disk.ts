@@ -1,12 +1,20 @@
 import { applied, contentOutcomes, type FileWrite, type PersistenceModel } from './crash-content.ts';
 
+export interface Attributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Set by `touch` alone: changes of names and content do not move it here. */
+  readonly modifiedNs: bigint;
+}
+
 export interface Inode {
   /** Never used twice, where `ino` is, as on ext4. */
   readonly node: number;
   readonly ino: number;
   readonly birth: number;
   readonly kind: 'directory' | 'file' | 'symlink';
-  mode: number;
+  attributes: Attributes;
   readonly target: string;
   /** As every process sees it. Buffers are never changed in place. */
   content: Buffer;
@@ -23,12 +31,12 @@ export interface MetadataOp {
 }
 export type MetadataChange =
   | { readonly kind: 'names'; readonly node: number; readonly sets: readonly (readonly [string, number | null])[] }
-  | { readonly kind: 'mode'; readonly node: number; readonly mode: number };
+  | { readonly kind: 'attributes'; readonly node: number; readonly set: Partial<Attributes> };
 
-/** Entries of every directory and modes, as the disk has them. */
+/** Entries of every directory and attributes, as the disk has them. */
 interface DurableNames {
   readonly entries: Map<number, Map<string, number>>;
-  readonly modes: Map<number, number>;
+  readonly attributes: Map<number, Attributes>;
 }
 
 /** Content of some files after a crash; those that are not named are as written. */
@@ -38,6 +46,8 @@ export type ContentChoice = ReadonlyMap<number, Buffer>;
 export class CrashDisk {
   readonly id: string;
   readonly model: PersistenceModel;
+  /** Whether a rename from one directory to another is one change also in the weak model. */
+  readonly renames: 'whole' | 'torn';
   readonly root: number;
   inodes = new Map<number, Inode>();
   pending: MetadataOp[] = [];
@@ -46,13 +56,21 @@ export class CrashDisk {
   #seq = 0;
   #writeCount = 0;
 
-  constructor(id: string, model: PersistenceModel) {
+  constructor(
+    id: string,
+    model: PersistenceModel,
+    renames: CrashDisk['renames'] = model === 'weak' ? 'torn' : 'whole',
+  ) {
     this.id = id;
     this.model = model;
+    this.renames = renames;
     this.root = 1;
     this.#nextNode = 2;
     this.inodes.set(1, newInode({ node: 1, ino: 2, birth: 1, kind: 'directory', mode: 0o755 }));
-    this.#durable = { entries: new Map([[1, new Map<string, number>()]]), modes: new Map([[1, 0o755]]) };
+    this.#durable = {
+      entries: new Map([[1, new Map<string, number>()]]),
+      attributes: new Map([[1, attributesWith(0o755)]]),
+    };
   }
 
   /** Count changes of names and modes, and of content, since the disk was made or cut off. */
@@ -73,11 +91,11 @@ export class CrashDisk {
     while (used.has(ino)) ino++;
     const made = newInode({ node: this.#nextNode++, ino, birth, kind, mode, target });
     this.inodes.set(made.node, made);
-    this.#durable.modes.set(made.node, mode);
+    this.#durable.attributes.set(made.node, made.attributes);
     return made;
   }
 
-  /** Changes names, in one step as long as they are in one directory; the weak model tears what is in two. */
+  /** Changes names, in one step as long as they are in one directory; what is in two may be torn in the weak model. */
   setNames(
     changes: readonly { readonly node: number; readonly sets: readonly (readonly [string, number | null])[] }[],
   ) {
@@ -88,13 +106,14 @@ export class CrashDisk {
         else entries.set(name, to);
     }
     const ops = changes.map((change) => ({ kind: 'names' as const, ...change }));
-    if (this.model === 'weak') for (const op of ops) this.#push([op]);
+    if (this.renames === 'torn') for (const op of ops) this.#push([op]);
     else this.#push(ops);
   }
 
-  setMode(node: number, mode: number): void {
-    this.inode(node).mode = mode;
-    this.#push([{ kind: 'mode', node, mode }]);
+  setAttributes(node: number, set: Partial<Attributes>): void {
+    const inode = this.inode(node);
+    inode.attributes = { ...inode.attributes, ...set };
+    this.#push([{ kind: 'attributes', node, set }]);
   }
 
   write(node: number, write: FileWrite, content: Buffer): void {
@@ -104,9 +123,9 @@ export class CrashDisk {
     this.#writeCount++;
   }
 
-  /** fsync of a file: its content and its mode. Its name is the directory's business. */
+  /** fsync of a file: its content and its attributes. Its name is the directory's business. */
   syncFile(node: number): void {
-    this.#flush((change) => change.kind === 'mode' && change.node === node);
+    this.#flush((change) => change.kind === 'attributes' && change.node === node);
     this.#syncContent(this.inode(node));
   }
 
@@ -128,12 +147,12 @@ export class CrashDisk {
 
   /** The same disk with the same changes still in memory: what the death of a process leaves. */
   clone(): CrashDisk {
-    const copy = new CrashDisk(this.id, this.model);
+    const copy = new CrashDisk(this.id, this.model, this.renames);
     copy.inodes = new Map([...this.inodes].map(([node, inode]) => [node, cloneInode(inode)]));
     copy.pending = [...this.pending];
     copy.#durable = {
       entries: new Map([...this.#durable.entries].map(([node, names]) => [node, new Map(names)])),
-      modes: new Map(this.#durable.modes),
+      attributes: new Map(this.#durable.attributes),
     };
     copy.#nextNode = this.#nextNode;
     copy.#seq = this.#seq;
@@ -146,10 +165,10 @@ export class CrashDisk {
     const copy = this.clone();
     for (const op of kept) copy.#persist(op);
     copy.pending = [];
-    const { entries, modes } = copy.#durable;
+    const { entries, attributes } = copy.#durable;
     for (const inode of copy.inodes.values()) {
       inode.entries = entries.get(inode.node) ?? new Map<string, number>();
-      inode.mode = modes.get(inode.node) ?? inode.mode;
+      inode.attributes = attributes.get(inode.node) ?? inode.attributes;
       inode.durable = content.get(inode.node) ?? inode.writes.reduce(applied, inode.durable);
       inode.content = inode.durable;
       inode.writes = [];
@@ -196,8 +215,9 @@ export class CrashDisk {
 
   #persist(op: MetadataOp): void {
     for (const change of op.changes) {
-      if (change.kind === 'mode') {
-        this.#durable.modes.set(change.node, change.mode);
+      if (change.kind === 'attributes') {
+        const before = this.#durable.attributes.get(change.node) ?? this.inode(change.node).attributes;
+        this.#durable.attributes.set(change.node, { ...before, ...change.set });
         continue;
       }
       const names = this.#durable.entries.get(change.node) ?? new Map<string, number>();
@@ -230,15 +250,28 @@ export class CrashDisk {
     const reachable = this.#reachable();
     for (const node of this.inodes.keys()) if (!reachable.has(node)) this.inodes.delete(node);
     for (const node of this.#durable.entries.keys()) if (!reachable.has(node)) this.#durable.entries.delete(node);
-    for (const node of this.#durable.modes.keys()) if (!reachable.has(node)) this.#durable.modes.delete(node);
+    for (const node of this.#durable.attributes.keys()) if (!reachable.has(node)) this.#durable.attributes.delete(node);
     this.#nextNode = Math.max(...reachable) + 1;
     this.#seq = 0;
   }
 }
 
-function newInode(of: Pick<Inode, 'node' | 'ino' | 'birth' | 'kind' | 'mode'> & { readonly target?: string }): Inode {
+const attributesWith = (mode: number): Attributes => ({ mode, uid: 0, gid: 0, modifiedNs: 0n });
+
+function newInode({
+  mode,
+  ...of
+}: Pick<Inode, 'node' | 'ino' | 'birth' | 'kind'> & { readonly mode: number; readonly target?: string }): Inode {
   const empty = Buffer.alloc(0);
-  return { target: '', ...of, content: empty, durable: empty, writes: [], entries: new Map() };
+  return {
+    target: '',
+    ...of,
+    attributes: attributesWith(mode),
+    content: empty,
+    durable: empty,
+    writes: [],
+    entries: new Map(),
+  };
 }
 
 const cloneInode = (inode: Inode): Inode => ({

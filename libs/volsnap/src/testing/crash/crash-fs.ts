@@ -55,8 +55,9 @@ export class CrashFs implements FsPort {
     return this.after([...this.disks.values()].map((disk) => disk.clone()));
   }
 
-  static withDisks(ids: readonly string[], model: PersistenceModel): CrashFs {
-    return new CrashFs(ids.map((id) => new CrashDisk(id, model)));
+  /** @param whole disks on which the weak model does not tear renames either */
+  static withDisks(ids: readonly string[], model: PersistenceModel, whole: readonly string[] = []): CrashFs {
+    return new CrashFs(ids.map((id) => new CrashDisk(id, model, whole.includes(id) ? 'whole' : undefined)));
   }
 
   /** Everything is on disk: where a test begins. */
@@ -95,9 +96,7 @@ export class CrashFs implements FsPort {
         kind: inode.kind,
         inode: BigInt(inode.ino),
         birthTimeNs: BigInt(inode.birth) * 1_000_000n,
-        mode: inode.mode,
-        uid: 0,
-        gid: 0,
+        ...inode.attributes,
         size: inode.kind === 'file' ? inode.content.length : inode.target.length,
       };
     });
@@ -146,7 +145,9 @@ export class CrashFs implements FsPort {
     this.#do(() => {
       const source = this.#slot('rename', from);
       const moved = source.found ?? fail('ENOENT', 'rename', from);
+      if (source.name === '') fail('EBUSY', 'rename', from);
       const target = this.#slot('rename', to);
+      if (target.name === '') fail('EBUSY', 'rename', to);
       if (source.disk !== target.disk) fail('EXDEV', 'rename', to);
       if (to.startsWith(`${from}/`)) fail('EINVAL', 'rename', to);
       const replaced = target.found?.inode;
@@ -192,7 +193,20 @@ export class CrashFs implements FsPort {
   chmod = (path: string, mode: number): Promise<void> =>
     this.#do(() => {
       const { disk, inode } = this.#existing('chmod', path);
-      disk.setMode(inode.node, mode);
+      if (inode.kind === 'symlink') fail('ELOOP', 'chmod', path);
+      disk.setAttributes(inode.node, { mode });
+    });
+
+  chown = (path: string, uid: number, gid: number): Promise<void> =>
+    this.#do(() => {
+      const { disk, inode } = this.#existing('lchown', path);
+      disk.setAttributes(inode.node, { uid, gid });
+    });
+
+  touch = (path: string, modifiedNs: bigint): Promise<void> =>
+    this.#do(() => {
+      const { disk, inode } = this.#existing('lutimes', path);
+      disk.setAttributes(inode.node, { modifiedNs: (modifiedNs / 1000n) * 1000n });
     });
 
   symlink = (target: string, path: string): Promise<void> =>

@@ -5,7 +5,9 @@ import { txIdOf } from '../../journal/journal-name.ts';
 import type { MountUsers } from '../../plan/directory-users.ts';
 import type { FrozenPlan, RestoreTarget } from '../../restore-engine.ts';
 import { writeWhole } from '../json-archive-port.ts';
+import { isInnerName } from '../../swap/inner-names.ts';
 import type { PersistenceModel } from './crash-content.ts';
+import type { Attributes } from './crash-disk.ts';
 import { CrashFs } from './crash-fs.ts';
 import { diskKey } from './disk-key.ts';
 
@@ -13,8 +15,8 @@ import { diskKey } from './disk-key.ts';
 export interface WorldShape {
   readonly model: PersistenceModel;
   readonly volumes: readonly {
-    /** File system that holds it; the data folder is on `a`. */
-    readonly disk: 'a' | 'b';
+    /** File system that holds it; the data folder is on `a`. The volume on `m` is the root of it: its live directory is a mount point. */
+    readonly disk: 'a' | 'b' | 'm';
     readonly live: 'present' | 'absent';
     readonly captured: 'present' | 'absent';
     /** Whether the directory above it is missing too. */
@@ -40,14 +42,23 @@ export const TX = txIdOf(OPERATION);
 const filesOf = (shape: WorldShape, generation: string, volume: number): Record<string, string> => ({
   token: `${generation} ${volume}`,
   ...(shape.trees === 'deep' && { 'sub/token': `${generation} ${volume} below` }),
+  // Names that only one side has, and directories, are moved like others.
+  ...(isMounted(shape, volume) && { [`only-${generation}/file`]: generation }),
 });
+const isMounted = (shape: WorldShape, volume: number): boolean => shape.volumes[volume]?.disk === 'm';
+/** Of a mounted root before the restore; the archive's is as the archive port makes it. */
+const ROOT_BEFORE: Attributes = { mode: 0o2750, uid: 7, gid: 8, modifiedNs: 1_700_000_000_123_456_000n };
+/** The kept old tree of another restore. */
+export const NOT_OURS = '/m/.restore-aaaaaaaaaaaaaaaa.old';
 const baseOf = (disk: string): string => `/${disk}/volumes`;
 const parentOf = (shape: WorldShape, index: number): string => {
   const volume = shape.volumes[index];
+  if (isMounted(shape, index)) return '/m';
   const base = baseOf(volume?.disk ?? 'a');
   return volume?.parent === 'missing' ? `${base}/above/v${index}` : base;
 };
-export const livePath = (shape: WorldShape, index: number): string => `${parentOf(shape, index)}/v${index}`;
+export const livePath = (shape: WorldShape, index: number): string =>
+  isMounted(shape, index) ? '/m' : `${parentOf(shape, index)}/v${index}`;
 
 /** Labels of an instance; `operation`: made by that operation. */
 export const instanceLabels = (operation?: string): Record<string, string> => ({
@@ -72,12 +83,21 @@ export class CrashWorld {
   }
 
   static async build(shape: WorldShape): Promise<{ readonly world: CrashWorld; readonly plan: FrozenPlan }> {
-    const fs = CrashFs.withDisks([...new Set(['a', ...shape.volumes.map(({ disk }) => disk)])], shape.model);
+    const ids = [...new Set(['a', ...shape.volumes.map(({ disk }) => disk)])];
+    // Whoever loses both names of a tree in a rename cannot be helped. The journal stays where renames may be torn.
+    const fs = CrashFs.withDisks(ids, shape.model, ['m']);
     const world = new CrashWorld(shape, fs, (host) => new SimulatedDocker(host, [IMAGE]));
     await fs.mkdir(DATA, 0o700);
     await fs.mkdir(`${DATA}/journal`, 0o700);
     await fs.mkdir(`${DATA}/journal/closed`, 0o700);
     for (const disk of fs.disks.keys()) {
+      if (disk === 'm') {
+        await makeTree(fs, NOT_OURS, { file: 'not ours' });
+        await fs.chown('/m', ROOT_BEFORE.uid, ROOT_BEFORE.gid);
+        await fs.chmod('/m', ROOT_BEFORE.mode);
+        await fs.touch('/m', ROOT_BEFORE.modifiedNs);
+        continue;
+      }
       await fs.mkdir(baseOf(disk), 0o755);
       await makeTree(fs, `${baseOf(disk)}/neighbour`, { file: 'not ours' });
       await makeTree(fs, `${baseOf(disk)}/.trash-of-somebody`, { file: 'not ours' });
@@ -94,9 +114,10 @@ export class CrashWorld {
         source: `v${index}`,
         hostPath,
         parent: parentOf(shape, index),
-        base: baseOf(volume.disk),
+        base: isMounted(shape, index) ? '/m' : baseOf(volume.disk),
         live: standing.kind === 'tree' ? standing.identity : null,
         absentInSnapshot: volume.captured === 'absent',
+        ...(isMounted(shape, index) && { swap: 'inner' as const }),
       });
     }
     const volumes = shape.volumes.map(({ captured }, index) => ({
@@ -192,6 +213,12 @@ export class CrashWorld {
   leftovers(): string[] {
     const found: string[] = [];
     for (const disk of this.fs.disks.keys()) {
+      if (disk === 'm') {
+        const own = this.#names('/m').filter((name) => name.startsWith('.') && `/m/${name}` !== NOT_OURS);
+        found.push(...own.map((name) => `/m/${name}`));
+        if (this.#read(`${NOT_OURS}/file`) !== 'not ours') found.push(`${NOT_OURS} was touched`);
+        continue;
+      }
       const expected = new Set(['neighbour', '.trash-of-somebody']);
       const base = baseOf(disk);
       const live = this.livePaths;
@@ -256,14 +283,16 @@ export class CrashWorld {
     const path = livePath(this.shape, index);
     const found = this.fs.look(path);
     if (found === null) return 'absent';
+    const mounted = isMounted(this.shape, index);
+    const names = this.#names(path).filter((name) => !mounted || !isInnerName(name));
     const isTree = (generation: string): boolean =>
-      found.inode.mode === 0o755 &&
-      this.#names(path).join() === (this.shape.trees === 'deep' ? 'sub,token' : 'token') &&
+      isRoot(found.inode.attributes, mounted && generation === 'before' ? ROOT_BEFORE : ROOT) &&
+      names.join() === topLevel(filesOf(this.shape, generation, index)).join() &&
       this.#names(`${path}/sub`).join() === (this.shape.trees === 'deep' ? 'token' : '') &&
       Object.entries(filesOf(this.shape, generation, index)).every(
         ([name, text]) => this.#read(`${path}/${name}`) === text,
       );
-    if (found.inode.kind === 'directory' && found.inode.entries.size === 0) return 'empty';
+    if (found.inode.kind === 'directory' && names.length === 0) return 'empty';
     return isTree('before') ? 'before' : isTree('captured') ? 'captured' : 'broken';
   }
 
@@ -276,9 +305,18 @@ export class CrashWorld {
   }
 }
 
+const ROOT: Attributes = { mode: 0o755, uid: 0, gid: 0, modifiedNs: 0n };
+const isRoot = (found: Attributes, wanted: Attributes): boolean =>
+  found.mode === wanted.mode &&
+  found.uid === wanted.uid &&
+  found.gid === wanted.gid &&
+  found.modifiedNs === wanted.modifiedNs;
+const topLevel = (files: Readonly<Record<string, string>>): string[] =>
+  [...new Set(Object.keys(files).map((name) => name.split('/')[0] as string))].sort();
+
 async function makeTree(fs: CrashFs, root: string, files: Readonly<Record<string, string>>): Promise<void> {
-  await fs.mkdir(root, 0o755);
-  if (Object.keys(files).some((name) => name.startsWith('sub/'))) await fs.mkdir(`${root}/sub`, 0o755);
+  if (fs.look(root) === null) await fs.mkdir(root, 0o755);
+  for (const name of topLevel(files)) if (!(name in files)) await fs.mkdir(`${root}/${name}`, 0o755);
   for (const [name, content] of Object.entries(files)) await writeWhole(fs, `${root}/${name}`, Buffer.from(content));
 }
 

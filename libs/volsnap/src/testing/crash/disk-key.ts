@@ -19,12 +19,16 @@ export function diskKey(disk: CrashDisk): string {
   const lines: string[] = [];
   const walk = (node: number, at: string): void => {
     const inode = disk.inode(node);
-    const { kind, ino, birth, mode, target } = inode;
+    const { kind, ino, birth, attributes, target } = inode;
+    const { mode, uid, gid, modifiedNs } = attributes;
     const unsynced = inode.durable === inode.content ? '' : contentKey(inode.durable);
-    lines.push(`${at} ${kind} ${ino}.${birth} ${mode} ${target} ${contentKey(inode.content)} ${unsynced}`);
+    lines.push(
+      `${at} ${kind} ${ino}.${birth} ${mode} ${uid}.${gid} ${modifiedNs} ${target} ${contentKey(inode.content)} ${unsynced}`,
+    );
     for (const name of [...inode.entries.keys()].sort()) walk(inode.entries.get(name) as number, `${at}/${name}`);
   };
   walk(disk.root, '');
-  for (const { changes } of disk.pending) lines.push(JSON.stringify(changes));
+  for (const { changes } of disk.pending)
+    lines.push(JSON.stringify(changes, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value)));
   return lines.join('\n');
 }

@@ -4,6 +4,8 @@ import type { WorldShape } from './crash-world.ts';
 import { explore, type ExploreOptions } from './explore.ts';
 
 const volume = { disk: 'a', live: 'present', captured: 'present' } as const;
+/** A volume whose live directory is the mount point of `m`. */
+const mounted = { ...volume, disk: 'm' } as const;
 const elsewhere = { ...volume, disk: 'b' } as const;
 const one: WorldShape = { model: 'ordered', volumes: [volume], app: 'running', trees: 'small' };
 
@@ -28,6 +30,10 @@ export const SHAPES = {
     app: 'absent',
     volumes: [{ ...volume, captured: 'absent', live: 'absent' }, volume],
   },
+  'a mount point': { ...one, volumes: [mounted] },
+  'a mount point and a plain directory': { ...one, volumes: [mounted, volume] },
+  'the old tree kept in a mount point': { ...one, volumes: [mounted], safety: 'keep-old-tree' },
+  'a mount point, the app stopped before': { ...one, volumes: [mounted], app: 'stopped' },
   'old trees kept instead of a snapshot': { ...one, volumes: [volume, elsewhere], safety: 'keep-old-tree' },
 } as const satisfies Readonly<Record<string, WorldShape>>;
 

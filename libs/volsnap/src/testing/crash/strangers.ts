@@ -1,6 +1,6 @@
 import { ownNames } from '@tiny-forge/contracts/domain';
 import { writeWhole } from '../json-archive-port.ts';
-import { livePath, TX, type CrashWorld } from './crash-world.ts';
+import { livePath, NOT_OURS, TX, type CrashWorld } from './crash-world.ts';
 
 /** A directory that somebody else put where the restore has or wants one of its own. */
 export interface Stranger {
@@ -12,12 +12,13 @@ export interface Stranger {
 function placesOf(world: CrashWorld): Stranger[] {
   return world.shape.volumes.flatMap((_, index) => {
     const live = livePath(world.shape, index);
-    const at = (name: string): string => `${live.slice(0, live.lastIndexOf('/'))}/${name}`;
+    const mounted = live === '/m';
+    const at = (name: string): string => `${mounted ? live : live.slice(0, live.lastIndexOf('/'))}/${name}`;
     const volume = `v${index}`;
     return [
-      { name: 'live', path: live },
-      { name: 'old', path: at(ownNames.old(volume, TX)) },
-      { name: 'staging', path: at(ownNames.staging(volume, TX, 1)) },
+      ...(mounted ? [] : [{ name: 'live', path: live }]),
+      { name: 'old', path: at(mounted ? ownNames.innerOld(TX) : ownNames.old(volume, TX)) },
+      { name: 'staging', path: at(mounted ? ownNames.innerStaging(TX, 1) : ownNames.staging(volume, TX, 1)) },
       { name: 'trash of old', path: at(`${ownNames.trashPrefix}${TX}-${index}-old`) },
       { name: 'trash of new', path: at(`${ownNames.trashPrefix}${TX}-${index}-new-1`) },
     ];
@@ -43,7 +44,8 @@ export function plantings(
 }
 
 async function plant(on: CrashWorld, path: string, how: 'full' | 'empty'): Promise<string> {
-  if (on.fs.look(path) !== null) await on.fs.rename(path, `/${path.split('/')[1]}/taken-away`);
+  if (on.fs.look(path) !== null)
+    await on.fs.rename(path, `${path.startsWith('/m/') ? NOT_OURS : `/${path.split('/')[1]}`}/taken-away`);
   await on.fs.mkdir(path, 0o755);
   if (how === 'full') await writeWhole(on.fs, `${path}/mine`, Buffer.from(MINE));
   on.fs.settle();
@@ -54,13 +56,15 @@ const MINE = 'not yours';
 
 /** What became of a stranger's directory. It may have been moved aside, and must be whole. */
 export function strangerProblem(world: CrashWorld, tree: string): string | null {
-  for (const disk of world.fs.disks.values())
-    for (const name of world.fs.look(`/${disk.id}/volumes`)?.inode.entries.keys() ?? []) {
-      const path = `/${disk.id}/volumes/${name}`;
+  for (const disk of world.fs.disks.values()) {
+    const folder = disk.id === 'm' ? '/m' : `/${disk.id}/volumes`;
+    for (const name of world.fs.look(folder)?.inode.entries.keys() ?? []) {
+      const path = `${folder}/${name}`;
       if (world.treeAt(path) !== tree) continue;
       const content =
         world.fs.look(path)?.inode.entries.size === 0 ? MINE : world.fs.look(`${path}/mine`)?.inode.content;
       return content?.toString() === MINE ? null : `a stranger's directory at ${path} was changed`;
     }
+  }
   return "a stranger's directory is gone";
 }
