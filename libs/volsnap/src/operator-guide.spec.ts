@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SwapVolume } from './journal/record.ts';
-import { operatorGuide, type VolumeView } from './operator-guide.ts';
+import { operatorGuide } from './operator-guide.ts';
+import type { VolumeView } from './swap/volume-view.ts';
 
 const tree = (inode: number) => ({ fileSystem: 'uuid:f', inode: `${inode}`, birthTimeNs: '1' });
 const volume = (name: string, more: Partial<SwapVolume> = {}): SwapVolume => ({

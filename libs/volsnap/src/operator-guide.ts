@@ -3,19 +3,10 @@ import { standingAt } from './identity/tree-identity.ts';
 import type { SwapVolume } from './journal/record.ts';
 import type { FsPort } from './ports/fs-port.ts';
 import { locateTree, seenAs, type Seen } from './swap/locate-tree.ts';
-import { viewInner, type InnerMove } from './swap/inner-view.ts';
+import { viewInner } from './swap/inner-view.ts';
+import type { InnerMove, VolumeView } from './swap/volume-view.ts';
 import { isInner } from './swap/inner-swap.ts';
 import { foundPathOf } from './swap/swap-volumes.ts';
-
-export interface VolumeView {
-  readonly volume: SwapVolume;
-  readonly live: Seen;
-  /** Where the old and the new tree are now, by identity; null: nowhere, or there is none. */
-  readonly oldAt: string | null;
-  readonly newAt: string | null;
-  /** Of a mount point: what is to be moved to make either side live, in order; null: something of that side is nowhere. */
-  readonly inner?: Readonly<Record<'old' | 'new', readonly InnerMove[] | null>>;
-}
 
 export async function viewVolumes(fs: FsPort, volumes: readonly SwapVolume[]): Promise<VolumeView[]> {
   const views: VolumeView[] = [];

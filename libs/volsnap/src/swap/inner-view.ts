@@ -1,16 +1,8 @@
 import path from 'node:path';
 import type { RootEntry } from '../journal/record.ts';
 import type { FsPort } from '../ports/fs-port.ts';
-import type { VolumeView } from '../operator-guide.ts';
 import { innerSide, presentIn, treesOf, type InnerVolume } from './inner-swap.ts';
-
-/** One rename that a person can do. */
-export interface InnerMove {
-  readonly from: string;
-  readonly to: string;
-  /** Whose it is that moves. */
-  readonly side: 'old' | 'new';
-}
+import type { InnerMove, VolumeView } from './volume-view.ts';
 
 /** How a mount point stands, and what would make either side of it live. What is of neither side stays where it is. */
 export async function viewInner(fs: FsPort, volume: InnerVolume): Promise<VolumeView> {
