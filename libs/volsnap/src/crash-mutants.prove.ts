@@ -31,7 +31,6 @@ const SITES = [
   'syncDirectory swapBack',
   'syncDirectory prepareOne',
   'syncDirectory moveAll',
-  'syncDirectory settle',
   'syncDirectory discardTree',
   'syncDirectory closeJournal',
 ];

@@ -14,15 +14,15 @@ export type InnerVolume = SwapVolume & { readonly inner: InnerSwap };
 export const isInner = (volume: SwapVolume): volume is InnerVolume => volume.inner !== undefined;
 
 /**
- * Everything of before into the old tree, everything of the staging tree into the live one, owner, mode and time of the root last. Each half is made
- * durable before the other begins. Idempotent from any state that a crash of itself or of `innerBack` leaves.
+ * Everything of before into the old tree, everything of the staging tree into the live one, owner, mode and time of the root last; these are durable once
+ * the caller has synced `parent`. Each half is made durable before the other begins. Idempotent from any state that a crash of itself or of `innerBack` leaves.
  * @throws DATA_CHANGED when an entry is nowhere or something unknown is in its place. IO_ERROR, also while the file system is not mounted.
  */
 export async function innerForward(fs: FsPort, volume: InnerVolume): Promise<void> {
   const at = await openInner(fs, volume);
   await moveAll(fs, volume.inner.oldEntries, { from: at.live, to: at.old, named: volume.oldPath });
   await moveAll(fs, volume.inner.newEntries, { from: at.staging, to: at.live, named: volume.stagingPath });
-  await settle(fs, at.live, volume.inner.newRoot);
+  await setRoot(fs, at.live, volume.inner.newRoot);
 }
 
 /**
@@ -42,7 +42,7 @@ export async function innerBack(fs: FsPort, volume: InnerVolume, ranOnNew: boole
   }
   await moveAll(fs, leaving, { from: at.live, to: at.staging, named: volume.stagingPath });
   await moveAll(fs, oldEntries, { from: at.old, to: at.live, named: volume.oldPath });
-  await settle(fs, at.live, volume.inner.oldRoot);
+  await setRoot(fs, at.live, volume.inner.oldRoot);
 }
 
 /**
@@ -149,10 +149,9 @@ async function moveEntry(fs: FsPort, entry: RootEntry, { from, to, named }: Way)
   await naming('rename', place(from), () => fs.rename(place(from), place(to)));
 }
 
-async function settle(fs: FsPort, live: string, root: RootAttributes | null): Promise<void> {
-  if (root !== null) await setAttributes(fs, live, root);
-  await syncDirectories(fs, [live]);
-}
+/** Durable with the parents of all volumes, of which the live directory is one. */
+const setRoot = async (fs: FsPort, live: string, root: RootAttributes | null): Promise<void> =>
+  root === null ? undefined : setAttributes(fs, live, root);
 
 const isSame = (a: RootEntry, b: RootEntry): boolean =>
   a.name === b.name && a.inode === b.inode && a.birthTimeNs === b.birthTimeNs;
