@@ -99,7 +99,7 @@ export function engineOver(parts: EngineParts, mutex: WorkloadMutex): RestoreEng
     keptTrees: () => ours(keptTrees(parts)),
     collectKept: (signal, spared) => ours(collectKept(parts, signal, spared)),
     swap: (plan, context) => alone(plan, context.signal, (signal) => swap(parts, plan, { ...context, signal })),
-    assertMayRedeploy: (plan, signal) => ours(assertMayRedeploy(parts, plan, signal)),
+    assertMayRedeploy: (plan, signal) => alone(plan, signal, (inner) => assertMayRedeploy(parts, plan, inner)),
     finish: (plan, instances, context) =>
       alone(plan, context.signal, (signal) => finish(parts, plan, instances, { ...context, signal })),
 

@@ -80,6 +80,42 @@ describe('recovery', () => {
     expect((await scene.test.docker.inspectContainer(container))?.state).toBe('exited');
   });
 
+  it('after a swap an instance that Docker started again gives way, and anybody else stands in the way', async () => {
+    await scene.house.write('old');
+    const container = await scene.house.startInstance();
+    const snapshot = await scene.capture();
+    await scene.house.write('newer');
+    const plan = await scene.house.upToSafe(scene.engine, snapshot);
+    await scene.engine.swap(plan, quietContext());
+    const again = async (): Promise<void> => {
+      await scene.test.docker.setRestartPolicy(container, 'always');
+      await scene.test.docker.startContainer(container);
+    };
+    const held = async (): Promise<void> =>
+      expect(await scene.test.docker.inspectContainer(container)).toMatchObject({
+        state: 'exited',
+        restartPolicy: 'no',
+      });
+    await again();
+    const foreign = await scene.startForeign('data');
+    await expect(scene.engine.assertMayRedeploy(plan, signal)).rejects.toMatchObject({ code: 'CONTAINER_APPEARED' });
+    expect((await scene.test.docker.inspectContainer(foreign))?.state).toBe('running');
+    await held();
+    await scene.test.docker.removeContainer(foreign, { force: true });
+    await again();
+    expect(await scene.engine.assertMayRedeploy(plan, signal)).toEqual({ before: 'running-healthy' });
+    await held();
+    const own = await scene.house.startInstance({ operation: plan.operationId, policy: 'no' });
+    await again();
+    expect(await scene.engine.assertMayRedeploy(plan, signal)).toEqual({ before: 'running-healthy' });
+    await again();
+    expect((await scene.engine.finish(plan, [own], quietContext())).warnings).toEqual([]);
+    await held();
+    expect((await scene.test.docker.inspectContainer(own))?.state).toBe('running');
+    expect(await scene.house.generations()).toEqual(['old', 'old']);
+    expect(await scene.house.leftovers()).toEqual([]);
+  });
+
   it('leaves a decided swap alone while a foreign container uses the data, and holds the workload', async () => {
     await scene.house.write('old');
     const snapshot = await scene.capture();

@@ -175,7 +175,10 @@ export interface RestoreEngine {
   /** Instead of a safety snapshot: the old trees stay after DONE until their time is over. `plan.safety` or a person decided so. */
   recordOldTreesKept(plan: FrozenPlan): Promise<void>;
   swap(plan: FrozenPlan, context: StepContext): Promise<void>;
-  /** Appends nothing; checks SWAPPED and that no foreign container or process has the live or old tree mounted. */
+  /**
+   * Appends nothing; checks SWAPPED, stops instances of the workload that this operation did not make (Docker may have started one again), and checks
+   * that no other container or process has the live or old tree mounted. @throws CONTAINER_APPEARED
+   */
   assertMayRedeploy(plan: FrozenPlan, signal: AbortSignal): Promise<{ readonly before: AppBefore }>;
   /** `instances`: the containers that carry the new data and get their policy; empty when the app stays stopped. */
   finish(

@@ -4,7 +4,8 @@ import type { FrozenPlan, StepContext } from '../restore-engine.ts';
 import { accepted } from '../journal/transaction.ts';
 import { assertSide } from '../swap/swap-volumes.ts';
 import { collectDone } from './collect.ts';
-import { assertNobodyUses } from './quiet.ts';
+import { assertNobodyUses, holdOthers } from './quiet.ts';
+import { ownInstances } from './swap.ts';
 
 /** DONE is the end of the restore; all after it can only warn. */
 export async function finish(
@@ -18,6 +19,7 @@ export async function finish(
   if (!tx.done) {
     if (tx.state !== 'SWAPPED')
       throw new ForgeError({ code: 'TX_STATE', params: { step: 'finish', needs: 'SWAPPED', found: tx.state } });
+    await holdOthers(parts, plan, [...instances, ...(await ownInstances(parts, plan, context.signal))], context.signal);
     const volumes = tx.commit?.volumes ?? [];
     const paths = volumes.flatMap((volume) => [volume.livePath, volume.oldPath]);
     await assertNobodyUses(parts, paths, instances, context.signal);

@@ -15,7 +15,7 @@ import { isInner } from '../swap/inner-swap.ts';
 import { prepareInner } from '../swap/prepare-inner.ts';
 import { planSwap } from '../swap/swap-plan.ts';
 import { assertSide, swapForward } from '../swap/swap-volumes.ts';
-import { assertNobodyUses } from './quiet.ts';
+import { assertNobodyUses, holdOthers } from './quiet.ts';
 import { isUp } from './stop.ts';
 
 /** Renames need room for two names in a directory, at worst a block each; less than this is a full disk. */
@@ -105,7 +105,7 @@ async function assertPlainAncestors(parts: EngineParts, directory: string): Prom
 
 const changed = (at: string): ForgeError => new ForgeError({ code: 'DATA_CHANGED', params: { path: at } });
 
-/** Whether the new data may be started. @throws TX_STATE, TX_ROLLED_BACK, CONTAINER_APPEARED */
+/** Whether the new data may be started; instances that this operation did not make are stopped for it. @throws TX_STATE, TX_ROLLED_BACK, CONTAINER_APPEARED */
 export async function assertMayRedeploy(
   parts: EngineParts,
   plan: FrozenPlan,
@@ -116,6 +116,7 @@ export async function assertMayRedeploy(
     throw new ForgeError({ code: 'TX_STATE', params: { step: 'redeploy', needs: 'SWAPPED', found: tx.state } });
   if (!tx.done) {
     const own = await ownInstances(parts, plan, signal);
+    await holdOthers(parts, plan, own, signal);
     const volumes = tx.commit?.volumes ?? [];
     const paths = volumes.flatMap((volume) => [volume.livePath, volume.oldPath]);
     await assertNobodyUses(parts, paths, own, signal);
