@@ -35,7 +35,8 @@ export function generationsIn(folder: string): string[] {
 }
 
 /**
- * Content, names, modes, owners and times of a tree: equal digests mean restored content equals captured content (I9).
+ * Content, names, modes, owners and times (to the microsecond, as archives are restored) of a tree: equal digests mean restored content equals
+ * captured content (I9).
  * @param unread names of files whose content is not read
  */
 export function treeDigest(folder: string, unread: ReadonlySet<string> = new Set()): string {
@@ -45,7 +46,7 @@ export function treeDigest(folder: string, unread: ReadonlySet<string> = new Set
     hash.update(`${name}\0${stat.mode}\0${stat.uid}:${stat.gid}\0`);
     if (stat.isSymbolicLink()) hash.update(fs.readlinkSync(place));
     else if (stat.isFile()) {
-      hash.update(`${stat.mtimeNs}\0`);
+      hash.update(`${stat.mtimeNs / 1000n}\0`);
       if (!unread.has(path.basename(place))) hash.update(fs.readFileSync(place));
     } else if (stat.isDirectory()) {
       for (const child of fs.readdirSync(place).sort()) visit(path.join(place, child), `${name}/${child}`);

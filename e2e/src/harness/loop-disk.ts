@@ -9,19 +9,23 @@ export class LoopDisk {
   readonly #folder: string;
   readonly #image: string;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, mountPoint: string) {
     this.#folder = folder;
     this.#image = path.join(folder, 'image');
-    this.mountPoint = path.join(folder, 'mnt');
+    this.mountPoint = mountPoint;
   }
 
-  /** @param mebibytes size of the file system; the file behind it is sparse */
-  static make(mebibytes: number): LoopDisk {
-    const disk = new LoopDisk(temporaryFolder('disk'));
+  /**
+   * @param mebibytes size of the file system; the file behind it is sparse
+   * @param at where it is mounted; absent: in a folder of its own
+   */
+  static make(mebibytes: number, at?: string): LoopDisk {
+    const folder = temporaryFolder('disk');
+    const disk = new LoopDisk(folder, at ?? path.join(folder, 'mnt'));
     fs.writeFileSync(disk.#image, '');
     fs.truncateSync(disk.#image, mebibytes * 1024 * 1024);
     execFileSync('mkfs.ext4', ['-q', '-m', '0', disk.#image]);
-    fs.mkdirSync(disk.mountPoint);
+    fs.mkdirSync(disk.mountPoint, { recursive: true });
     disk.#mount();
     return disk;
   }

@@ -103,7 +103,7 @@ async function expectServes(app: TestWorkload, generation: string): Promise<void
     const operation = await stack.until(operationId);
     expect(operation.error).toBeUndefined();
     expect(operation).toMatchObject({ state: 'SUCCEEDED', safety: 'snapshot' });
-    expect(stepOf(operation, 'preRestoreSnapshot')?.detail).toContain('are kept');
+    expect(stepOf(operation, 'preRestoreSnapshot')?.detail).toContain('No snapshot');
     await expectServes(app, 'snap');
     paths = expectKept(app, operation, before, { safetyDays: SAFETY_DAYS, unread });
     until = Date.parse(operation.kept?.until ?? '');
