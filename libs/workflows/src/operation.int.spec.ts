@@ -132,7 +132,7 @@ describe('restore', () => {
     const view = last(input.operationId);
     expect(view).toMatchObject({ state: 'SUCCEEDED', kept: FINISHED_KEEPING.kept });
     expect(view.undo).toBeUndefined();
-    expect(view.steps[3]).toMatchObject({ state: 'DONE', detail: expect.stringContaining('are kept') });
+    expect(view.steps[3]).toMatchObject({ state: 'DONE', detail: expect.stringContaining('No snapshot') });
   });
 
   it('asked for keep-old-tree from the start, hands it to preflight and to the step', async () => {

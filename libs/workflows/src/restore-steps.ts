@@ -4,7 +4,7 @@ import type { OperationRun } from './operation-run.ts';
 import { never, Stopped } from './step-runner.ts';
 
 const always = (): boolean => true;
-const OLD_TREES_KEPT = 'The old directories are kept instead of a safety snapshot.';
+const OLD_TREES_KEPT = 'No snapshot was taken: the old directories themselves are the safety copy.';
 
 /** The walk of restore.md 1, forward. Every undo is registered before the step whose effect it takes back. @throws Stopped */
 export async function restore(run: OperationRun): Promise<void> {
