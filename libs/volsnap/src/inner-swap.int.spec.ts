@@ -211,6 +211,46 @@ onlyRoot('inside a mount point', () => {
     await clean();
   });
 
+  it('with real archives the root gets owner, mode and time of the captured one, of a directory with setgid too', async () => {
+    await prepare('ext4');
+    const real = scene.house.engine();
+    const snapshot = await scene.house.capture();
+    await scene.house.write('newest');
+    await run('chown', ['0:0', scene.at('data')]);
+    await run('chmod', ['700', scene.at('data')]);
+    const plan = await scene.house.upToSafe(real, snapshot);
+    await real.swap(plan, quietContext());
+    expect((await real.finish(plan, [], quietContext())).warnings).toEqual([]);
+    expect(await scene.house.generations()).toEqual(['newer', 'newer']);
+    expect(await isThere('only newer')).toBe(true);
+    expect(await rootOf()).toEqual(OLD_ROOT);
+    await clean();
+  });
+
+  it('an old tree that is kept stays in the mount with owner and mode of the root, through another restore, until its time', async () => {
+    const snapshot = await prepare('ext4');
+    const keeping = await scene.house.preflight(scene.engine, snapshot, { safety: 'keep-old-tree', safetyDays: 0 });
+    await scene.engine.extract(keeping, quietContext());
+    await scene.engine.stop(keeping, quietContext());
+    await scene.engine.recordOldTreesKept(keeping);
+    await scene.engine.swap(keeping, quietContext());
+    expect((await scene.engine.finish(keeping, [], quietContext())).warnings).toEqual([]);
+    const kept = path.join(scene.at('data'), `.restore-${keeping.txId}.old`);
+    const { mode, uid, gid } = await stat(kept);
+    expect({ mode: mode & 0o7777, uid, gid }).toEqual({ mode: 0o2750, uid: 7, gid: 8 });
+    expect(await readdir(kept)).toEqual(expect.arrayContaining(['only newer', 'sub', 'token']));
+
+    await scene.house.write('later');
+    const again = await scene.house.upToSafe(scene.engine, snapshot);
+    await scene.engine.swap(again, quietContext());
+    expect((await scene.engine.finish(again, [], quietContext())).warnings).toEqual([]);
+    expect(await ours()).toEqual([path.basename(kept)]);
+    expect(await readFile(path.join(kept, 'token'), 'utf8')).toBe('newer');
+    expect(await scene.engine.collectKept(signal)).toEqual({ collected: [keeping.txId], problems: [] });
+    expect(await scene.house.generations()).toEqual(['old', 'old']);
+    await clean();
+  });
+
   it('a file system that is not mounted yet is waited for: nothing is touched below its mount point', async () => {
     const snapshot = await prepare('ext4');
     const plan = await scene.house.upToSafe(scene.engine, snapshot);

@@ -12,7 +12,20 @@ import { keptRecordOf, KeptRecords, type KeptRecord } from './kept-record.ts';
 /** After DONE, before anything else is removed: the note that lets the old trees outlive their journal. */
 export async function keepOldTrees(parts: EngineParts, tx: Transaction): Promise<void> {
   const record = keptRecordOf(tx);
-  if (record) await new KeptRecords(parts.fs, parts.dataDir).write(record);
+  if (!record) return;
+  await labelInner(parts, tx);
+  await new KeptRecords(parts.fs, parts.dataDir).write(record);
+}
+
+/** The root of a mount point stayed, so its owner and mode of before are kept on the folder of its old tree: who puts it back finds them there. */
+async function labelInner({ fs }: EngineParts, tx: Transaction): Promise<void> {
+  for (const volume of tx.commit?.volumes ?? []) {
+    const root = volume.inner?.oldRoot;
+    if (!root || !isTree(await standingAt(fs, volume.oldPath), volume.old)) continue;
+    const { uid, gid, mode } = root;
+    await naming('chown', volume.oldPath, () => fs.chown(volume.oldPath, uid, gid));
+    await naming('chmod', volume.oldPath, () => fs.chmod(volume.oldPath, mode));
+  }
 }
 
 export async function keptTrees(parts: EngineParts): Promise<readonly KeptRecord[]> {
