@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { FrozenPlan, RestoreEngine } from '../restore-engine.ts';
 import { CrashWorld, TX } from '../testing/crash/crash-world.ts';
 import { SHAPES } from '../testing/crash/shapes.ts';
@@ -48,6 +48,27 @@ describe('old trees kept instead of a safety snapshot', () => {
     expect(world.leftovers()).toEqual([]);
     expect(await engineAfter(8).collectKept(never)).toEqual({ collected: [], problems: [] });
     expect(world.side()).toBe('new');
+  });
+
+  it('on a file system that is not mounted now wait for it, and do not keep the janitor from others', async () => {
+    await goForward(engineAfter(0), world, plan, 'forward');
+    const mounted = world.fs.fileSystemNames;
+    const away = jest
+      .spyOn(world.fs, 'fileSystemNames')
+      .mockImplementation(async (path) => (path.startsWith('/b') ? ['uuid:other'] : mounted(path)));
+    const report = await engineAfter(9).collectKept(never);
+    away.mockRestore();
+    expect(report).toMatchObject({ collected: [], problems: [{ code: 'IO_ERROR', params: { path: '/b/volumes' } }] });
+    expect([world.fs.look(KEPT[0]!), world.isWholeBefore(KEPT[1]!)]).toEqual([null, true]);
+    expect(await engineAfter(9).collectKept(never)).toEqual({ collected: [TX], problems: [] });
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  it('of a workload that is spared stay, whatever their time', async () => {
+    await goForward(engineAfter(0), world, plan, 'forward');
+    const spared = new Set([plan.workloadId]);
+    expect(await engineAfter(9).collectKept(never, spared)).toEqual({ collected: [], problems: [] });
+    for (const path of KEPT) expect(world.isWholeBefore(path)).toBe(true);
   });
 
   it('that somebody moved, or put back in place, are theirs; what stands in the place of one is not deleted by its name', async () => {

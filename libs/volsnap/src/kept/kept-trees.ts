@@ -1,10 +1,11 @@
 import path from 'node:path';
-import { isForgeError, ownNames, type Note } from '@tiny-forge/contracts/domain';
+import { ForgeError, isForgeError, ownNames, type Note } from '@tiny-forge/contracts/domain';
 import type { EngineParts } from '../engine-parts.ts';
 import { isTree, standingAt } from '../identity/tree-identity.ts';
 import type { Transaction } from '../journal/transaction.ts';
 import { existingAncestor } from '../plan/gather-host-facts.ts';
 import { naming, syncDirectories } from '../ports/fs-error.ts';
+import type { FsPort } from '../ports/fs-port.ts';
 import type { KeptReport } from '../restore-engine.ts';
 import { discardTree } from '../swap/discard-tree.ts';
 import { keptRecordOf, KeptRecords, type KeptRecord } from './kept-record.ts';
@@ -65,9 +66,18 @@ export async function collectKept(
   return { collected, problems };
 }
 
+/** Another file system in this place, or none, says nothing about the tree: the note stays, or nobody would ever remove it. */
+async function assertMounted(fs: FsPort, parent: string, fileSystem: string): Promise<void> {
+  const at = await existingAncestor(fs, parent);
+  if ((await naming('stat', at, () => fs.fileSystemNames(at))).includes(fileSystem)) return;
+  const why = 'the file system of what is kept is not mounted here';
+  throw new ForgeError({ code: 'IO_ERROR', params: { call: 'mount', path: parent, why } });
+}
+
 async function collectOne(parts: EngineParts, record: KeptRecord, signal: AbortSignal): Promise<void> {
   const { fs } = parts;
   for (const { index, parent, path: keptAt, livePath, identity } of record.trees) {
+    await assertMounted(fs, parent, identity.fileSystem);
     const trashName = `${record.txId}-${index}-old`;
     const places = [keptAt, path.join(parent, `${ownNames.trashPrefix}${trashName}`)];
     for (const place of places) {
