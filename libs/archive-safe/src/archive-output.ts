@@ -1,8 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { encodeTable, encodeTrailer, type Segment, type VolumeSummary } from './archive-table.ts';
+import { packedBytes, readExactly } from './archive-reader.ts';
+import { encodeTable, encodeTrailer, type Segment, type StoredSegment, type VolumeSummary } from './archive-table.ts';
 import { FrameCompressor, wrapHidden, type Codec } from './codec.ts';
 import type { CreateArchiveOptions, CreatedArchive } from './capture-request.ts';
+import { deadSpans, headBytes, spanHead } from './dead-segment.ts';
 import { manifestPath, maxManifestBytes, type IndexEntry } from './entry.ts';
 import { encodeIndexBlock } from './index-block.ts';
 import { NoteList } from './note.ts';
@@ -21,7 +23,12 @@ export class ArchiveOutput {
   #codec: Codec;
   #hash: Hash = createHash('sha256');
   #position = 0;
+  /** In the order of the file. */
   #segments: Segment[] = [];
+  /** Where in the file each of them ends. */
+  #ends: number[] = [];
+  /** Numbers of segments in archive order. */
+  #order: number[] = [];
   #open: Segment | undefined;
   #space: SpaceWatch;
 
@@ -68,11 +75,14 @@ export class ArchiveOutput {
       indexBytes: index.length,
       indexSha256: sha256(index),
     });
+    this.#ends.push(this.#position);
+    this.#order.push(this.#segments.length - 1);
   }
 
-  async frame(frame: PackedFrame): Promise<void> {
+  /** @returns whether a segment ended with it */
+  async frame(frame: PackedFrame): Promise<boolean> {
     this.notes.addAll(frame.notes);
-    if (frame.rawBytes === 0) return;
+    if (frame.rawBytes === 0) return false;
     const packed = new Uint8Array(frame.out, 0, frame.packedBytes);
     await this.#write(packed);
     this.#open ??= {
@@ -86,7 +96,7 @@ export class ArchiveOutput {
     const { packedBytes, rawBytes } = frame;
     this.#open.frames.push({ packedBytes, rawBytes, sha256: Buffer.from(frame.sha256) });
     this.#space.bytes(packedBytes);
-    if (frame.index === null || frame.indexSha256 === null) return;
+    if (frame.index === null || frame.indexSha256 === null) return false;
     await this.#write(frame.index);
     Object.assign(this.#open, {
       entries: frame.entries,
@@ -95,22 +105,56 @@ export class ArchiveOutput {
       indexSha256: Buffer.from(frame.indexSha256),
     });
     this.#segments.push(this.#open);
+    this.#ends.push(this.#position);
     this.#open = undefined;
-    this.entries += frame.entries;
-    this.contentBytes += frame.contentBytes;
+    this.keep(this.#segments.length - 1);
+    return true;
+  }
+
+  /** Segments that are complete. */
+  get count(): number {
+    return this.#segments.length;
+  }
+
+  /** Where the index block of a segment lies in the file. */
+  indexOf(number: number): { indexOffset: number; indexBytes: number; indexSha256: Buffer } {
+    const { indexBytes, indexSha256 } = this.#segments[number] as Segment;
+    return { indexOffset: (this.#ends[number] as number) - indexBytes, indexBytes, indexSha256 };
+  }
+
+  /** The next segment in archive order. */
+  keep(number: number): void {
+    const { entries, contentBytes } = this.#segments[number] as Segment;
+    this.#order.push(number);
+    this.entries += entries;
+    this.contentBytes += contentBytes;
+  }
+
+  /** Nothing but the manifest is in the archive until it is kept, or comes behind what is in the file. */
+  again(options: CreateArchiveOptions): void {
+    this.#options = options;
+    this.#space = new SpaceWatch([this.#handle.fd], options.freeSpaceCheck);
+    this.#space.check();
+    this.notes.clear();
+    this.#order = [0];
+    this.entries = 0;
+    this.contentBytes = 0;
   }
 
   async finish(): Promise<CreatedArchive> {
     await this.#edge(Buffer.alloc(1024), []);
-    const volumes = this.#summaries();
+    const segments = this.#order.map((number) => this.#segments[number] as Segment);
+    const moved = this.#order.length < this.#segments.length || this.#order.some((number, i) => number !== i);
+    const stored = moved ? await this.#bury() : undefined;
+    const volumes = this.#summaries(segments);
     const notes = this.notes.list();
-    const table = encodeTable({ codec: this.#codec, segments: this.#segments, volumes, notes });
+    const table = encodeTable({ codec: this.#codec, segments, volumes, notes, stored });
     const trailer = encodeTrailer(this.#position, table, this.#codec, this.#options.key);
     await this.#write(wrapHidden(table, this.#codec));
     await this.#write(trailer);
     return {
       bytes: this.#position,
-      sha256: this.#hash.digest('hex'),
+      sha256: moved ? sha256(trailer).toString('hex') : this.#hash.digest('hex'),
       contentBytes: this.contentBytes,
       entries: this.entries,
       volumes: volumes.map(({ index, contentBytes, entries }) => ({ index, contentBytes, entries })),
@@ -118,10 +162,28 @@ export class ArchiveOutput {
     };
   }
 
-  #summaries(): VolumeSummary[] {
+  /** Hides the segments that are not kept from stock tools. */
+  async #bury(): Promise<StoredSegment[]> {
+    const places = new Map(this.#order.map((number, place) => [number, place]));
+    const stored: StoredSegment[] = [];
+    let offset = 0;
+    for (const [number, segment] of this.#segments.entries()) {
+      const place = places.get(number) ?? null;
+      const heads: Buffer[] = [];
+      for (const span of place === null ? deadSpans(segment) : []) {
+        heads.push(readExactly(this.#handle.fd, headBytes, offset + span.at));
+        await this.#put(spanHead(span), offset + span.at);
+      }
+      stored.push({ segment, place, heads });
+      offset += packedBytes(segment);
+    }
+    return stored;
+  }
+
+  #summaries(segments: readonly Segment[]): VolumeSummary[] {
     const sorted = [...this.#options.volumes].sort((a, b) => a.index - b.index);
     return sorted.map(({ index, root, links }) => {
-      const own = this.#segments.filter((segment) => segment.volume === index);
+      const own = segments.filter((segment) => segment.volume === index);
       return {
         index,
         absent: root === null,
@@ -134,12 +196,16 @@ export class ArchiveOutput {
 
   async #write(bytes: Uint8Array): Promise<void> {
     this.#hash.update(bytes);
+    await this.#put(bytes, this.#position);
+    this.#position += bytes.length;
+  }
+
+  async #put(bytes: Uint8Array, position: number): Promise<void> {
     let at = 0;
     while (at < bytes.length) {
-      const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, this.#position + at);
+      const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, position + at);
       at += bytesWritten;
     }
-    this.#position += bytes.length;
   }
 }
 

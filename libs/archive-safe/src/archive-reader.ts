@@ -7,11 +7,13 @@ import {
   type ArchiveTable,
   type Frame,
   type Segment,
+  type StoredSegment,
   type Trailer,
 } from './archive-table.ts';
 import { hiddenLength, FrameInflater, unwrapHidden, type Codec } from './codec.ts';
 import type { IndexEntry } from './entry.ts';
 import { decodeIndexBlock } from './index-block.ts';
+import { deadSpans, headBytes, spanHead, type DeadSpan } from './dead-segment.ts';
 import { damaged, Refusal } from './refusal.ts';
 
 /** Reads exactly `length` bytes or refuses: a file that ends early is damaged. */
@@ -68,11 +70,16 @@ export function readTable(fd: number, key: Buffer | null): Buffer {
     throw damaged('TABLE', 'The hash of the table does not match', { offset: trailer.tableOffset });
   }
   const table = decodeTable(payload);
-  const packed = table.segments.reduce((sum, segment) => sum + packedBytes(segment), 0);
+  const packed = storedSegments(table).reduce((sum, { segment }) => sum + packedBytes(segment), 0);
   if (table.codec !== codec || packed !== trailer.tableOffset) {
     throw damaged('TABLE', 'The table does not describe this file', { offset: trailer.tableOffset });
   }
   return payload;
+}
+
+/** Everything before the table, in the order of the file. */
+export function storedSegments({ stored, segments }: ArchiveTable): StoredSegment[] {
+  return stored ?? segments.map((segment, place) => ({ segment, place, heads: [] }));
 }
 
 export function packedBytes(segment: Segment): number {
@@ -85,6 +92,7 @@ export class ArchiveReader {
   #fd: number;
   #offsets: Float64Array;
   #rawOffsets: Float64Array;
+  #dead: { stored: StoredSegment; offset: number }[] = [];
   #inflater: FrameInflater | undefined;
   /** Holds one packed frame or index block at a time. */
   #scratch = Buffer.allocUnsafeSlow(0);
@@ -97,11 +105,14 @@ export class ArchiveReader {
     this.#rawOffsets = new Float64Array(segments.length);
     let offset = 0;
     let raw = 0;
-    for (const [i, segment] of segments.entries()) {
-      this.#offsets[i] = offset;
-      this.#rawOffsets[i] = raw;
-      offset += packedBytes(segment);
-      raw += segment.frames.reduce((sum, frame) => sum + frame.rawBytes, 0);
+    for (const stored of storedSegments(this.table)) {
+      if (stored.place === null) this.#dead.push({ stored, offset });
+      else {
+        this.#offsets[stored.place] = offset;
+        this.#rawOffsets[stored.place] = raw;
+        raw += stored.segment.frames.reduce((sum, frame) => sum + frame.rawBytes, 0);
+      }
+      offset += packedBytes(stored.segment);
     }
   }
 
@@ -156,8 +167,36 @@ export class ArchiveReader {
     return inflater.inflate(this.#checked(frame, this.#offset(index) + before), frame.rawBytes);
   }
 
+  /** Compares every byte of the dead segments with what was written there. @param tell is told of bytes */
+  checkDead(tell: (bytes: number) => void): void {
+    for (const { stored, offset } of this.#dead) {
+      const { segment, heads } = stored;
+      const spans = deadSpans(segment);
+      let at = 0;
+      for (const [i, frame] of segment.frames.entries()) {
+        const span = spans.findIndex((one) => one.frame === i);
+        const packed = this.#read(frame.packedBytes, offset + at);
+        if (span >= 0) {
+          const head = spanHead(spans[span] as DeadSpan);
+          if (packed.compare(head, 0, headBytes, 0, headBytes) !== 0)
+            throw damaged('CONTAINER', 'A dead segment is not hidden', { offset: offset + at });
+          (heads[span] as Buffer).copy(packed);
+        }
+        this.#compare(packed, frame, offset + at);
+        tell(frame.packedBytes);
+        at += frame.packedBytes;
+      }
+      const container = this.#read(segment.indexBytes, offset + at);
+      if (!hash('sha256', container, 'buffer').equals(segment.indexSha256))
+        throw damaged('INDEX', 'The hash of an index block does not match', { offset: offset + at });
+    }
+  }
+
   #checked(frame: Frame, offset: number): Buffer {
-    const packed = this.#read(frame.packedBytes, offset);
+    return this.#compare(this.#read(frame.packedBytes, offset), frame, offset);
+  }
+
+  #compare(packed: Buffer, frame: Frame, offset: number): Buffer {
     if (!hash('sha256', packed, 'buffer').equals(frame.sha256)) {
       throw damaged('FRAME', 'The hash of a frame does not match', { offset });
     }

@@ -1,10 +1,14 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { hiddenLength, maxFrameBytes, unwrapHidden, wrapHidden, type Codec } from './codec.ts';
+import { deadSpans, headBytes } from './dead-segment.ts';
 import { maxNotes, type Note } from './note.ts';
 import { damaged, Refusal } from './refusal.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
 
+/** Segments lie in the file in archive order, and all of them count. */
 export const formatVersion = 1;
+/** The table says of each segment which place it has in archive order, or that it is dead. */
+export const movedVersion = 2;
 
 export interface Frame {
   /** Bytes in the file. */
@@ -34,9 +38,21 @@ export interface VolumeSummary {
   contentBytes: number;
 }
 
+/** A segment where it lies in the file. */
+export interface StoredSegment {
+  segment: Segment;
+  /** Its place in `segments`; `null`: dead, its entries were written again or are gone. */
+  place: number | null;
+  /** Dead: the bytes that lay where the heads of its `deadSpans` are now. */
+  heads: Buffer[];
+}
+
 export interface ArchiveTable {
   codec: Codec;
+  /** In archive order. */
   segments: Segment[];
+  /** All that lies in the file before the table, in the order of the file; absent where that is `segments` (version 1). */
+  stored?: StoredSegment[] | undefined;
   volumes: VolumeSummary[];
   notes: Note[];
 }
@@ -53,7 +69,7 @@ const codecs: readonly Codec[] = ['zstd', 'gzip'];
 export function encodeTable(table: ArchiveTable): Buffer {
   const out = new ByteWriter();
   out.raw(tableTag);
-  out.number(formatVersion);
+  out.number(table.stored === undefined ? formatVersion : movedVersion);
   out.number(codecs.indexOf(table.codec));
   out.number(table.volumes.length);
   for (const volume of table.volumes) {
@@ -62,27 +78,40 @@ export function encodeTable(table: ArchiveTable): Buffer {
     }
   }
   out.bytes(Buffer.from(JSON.stringify(table.notes)));
-  out.number(table.segments.length);
-  for (const segment of table.segments) {
-    out.number(segment.volume === null ? 0 : segment.volume + 1);
-    out.number(segment.entries);
-    out.number(segment.contentBytes);
-    out.number(segment.indexBytes);
-    out.raw(segment.indexSha256);
-    out.number(segment.frames.length);
-    for (const frame of segment.frames) {
-      out.number(frame.packedBytes);
-      out.number(frame.rawBytes);
-      out.raw(frame.sha256);
+  if (table.stored === undefined) {
+    out.number(table.segments.length);
+    for (const segment of table.segments) encodeSegment(out, segment);
+  } else {
+    out.number(table.stored.length);
+    for (const { segment, place, heads } of table.stored) {
+      out.number(place === null ? 0 : place + 1);
+      encodeSegment(out, segment);
+      for (const head of heads) out.raw(head);
     }
   }
   return out.finish();
 }
 
+function encodeSegment(out: ByteWriter, segment: Segment): void {
+  out.number(segment.volume === null ? 0 : segment.volume + 1);
+  out.number(segment.entries);
+  out.number(segment.contentBytes);
+  out.number(segment.indexBytes);
+  out.raw(segment.indexSha256);
+  out.number(segment.frames.length);
+  for (const frame of segment.frames) {
+    out.number(frame.packedBytes);
+    out.number(frame.rawBytes);
+    out.raw(frame.sha256);
+  }
+}
+
 export function decodeTable(payload: Buffer): ArchiveTable {
   const reader = new ByteReader(payload);
   if (!reader.raw(4).equals(tableTag)) throw damaged('TABLE', 'The table has no tag');
-  if (reader.number() !== formatVersion) throw damaged('VERSION', 'The archive has a format version that is not known');
+  const version = reader.number();
+  if (version !== formatVersion && version !== movedVersion)
+    throw damaged('VERSION', 'The archive has a format version that is not known');
   const codec = codecs[reader.number()];
   if (codec === undefined) throw damaged('TABLE', 'The table names an unknown codec');
   const volumes: VolumeSummary[] = [];
@@ -100,10 +129,37 @@ export function decodeTable(payload: Buffer): ArchiveTable {
     volumes.push({ index, absent: absent === 1, links, entries, contentBytes });
   }
   const notes = decodeNotes(reader.bytes(maxNotesBytes));
-  const segments: Segment[] = [];
-  for (let left = reader.number(); left > 0; left--) segments.push(decodeSegment(reader));
+  if (version === movedVersion && codec !== 'zstd')
+    throw damaged('TABLE', 'Only an archive of zstd frames has dead segments');
+  const stored: StoredSegment[] = [];
+  for (let left = reader.number(); left > 0; left--) stored.push(decodeStored(reader, version, stored.length));
   if (!reader.ended) throw damaged('TABLE', 'The table has bytes after its end');
-  return { codec, segments, volumes, notes };
+  const segments = inOrder(stored);
+  return { codec, segments, volumes, notes, ...(version === movedVersion && { stored }) };
+}
+
+function decodeStored(reader: ByteReader, version: number, before: number): StoredSegment {
+  const place = version === formatVersion ? before : reader.number() - 1;
+  const segment = decodeSegment(reader);
+  if (place >= 0) return { segment, place, heads: [] };
+  if (segment.frames.some(({ packedBytes }) => packedBytes < headBytes))
+    throw damaged('TABLE', 'A frame of a dead segment is too small');
+  return { segment, place: null, heads: deadSpans(segment).map(() => reader.raw(headBytes)) };
+}
+
+/** Every place is taken once, and the ends of the tar stream are the ends of the file. */
+function inOrder(stored: readonly StoredSegment[]): Segment[] {
+  const live = stored.filter(({ place }) => place !== null);
+  const segments = new Array<Segment | undefined>(live.length).fill(undefined);
+  for (const { segment, place } of live) {
+    if (place === null || place >= live.length || segments[place] !== undefined)
+      throw damaged('TABLE', 'The places of the segments are not an order');
+    segments[place] = segment;
+  }
+  const [first, last] = [stored[0], stored.at(-1)];
+  if (stored.length > 0 && (first?.place !== 0 || last?.place !== live.length - 1))
+    throw damaged('TABLE', 'The manifest or the end of the archive is not where it belongs');
+  return segments as Segment[];
 }
 
 /** An archive that nobody signed is decoded too: the shape is checked, not assumed. */

@@ -2,6 +2,7 @@ import type { Codec } from './codec.ts';
 import type { LinkTier } from './link-policy.ts';
 import type { Note } from './note.ts';
 import type { SpaceRule } from './space-watch.ts';
+import type { WarmArchive } from './warm-archive.ts';
 
 export interface CapturedVolume {
   index: number;
@@ -27,6 +28,8 @@ export interface CreateArchiveOptions {
   /** Called on the calling thread as parts are written. Bytes are content bytes read. */
   onProgress?: (progress: { doneBytes: number; doneEntries: number }) => void;
   freeSpaceCheck?: SpaceRule;
+  /** Reuses what a warm pass for the same file packed and nobody changed since, and uses it up. */
+  warm?: WarmArchive | undefined;
   /** Compressing threads, default min(2, CPUs); one more reads the trees. 0: the calling thread does all, and blocks. */
   threads?: number;
 }
@@ -34,7 +37,10 @@ export interface CreateArchiveOptions {
 export interface CreatedArchive {
   /** Size of the archive file. */
   bytes: number;
-  /** Hex SHA-256 of the archive file. */
+  /**
+   * Hex SHA-256 that stands for every byte of the archive file: of the whole file; of its trailer where a warm pass left dead
+   * segments in it (version 2), because the trailer has the hash of what has the hash of everything.
+   */
   sha256: string;
   contentBytes: number;
   /** Entries of all volumes, without the manifest. */

@@ -124,6 +124,14 @@ function checkGzipHeader(frame: Buffer, rawBytes: number): void {
  * Bytes that stock tools skip: a zstd skippable frame, or empty gzip members that carry the payload as extra field `TF`.
  * One payload has one container, so that a reader can compare whole containers.
  */
+/** The head of a skippable zstd frame over `length` bytes that are there already. */
+export function deadHead(length: number): Buffer {
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(containerMagic, 0);
+  head.writeUInt32LE(length, 4);
+  return head;
+}
+
 export function wrapHidden(payload: Buffer, codec: Codec): Buffer {
   if (codec === 'zstd') {
     const head = Buffer.alloc(8);

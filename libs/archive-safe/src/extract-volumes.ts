@@ -179,6 +179,7 @@ async function verifyRest(table: ArchiveTable, threads: Thread[], extracted: Rea
   await share(threads, edges, (thread, batch) => thread.call('verify', [batch, true]));
   const rest = batches(table, (volume) => volume !== null && !extracted.has(volume));
   await share(threads, rest, (thread, batch) => thread.call('verify', [batch, false]));
+  if (table.stored !== undefined) await (threads[0] as Thread).call('verifyDead', []);
 }
 
 function newVolume(index: number, total: { entries: number; contentBytes: number } | undefined): ExtractedVolume {

@@ -39,3 +39,4 @@ export { type SpaceRule } from './space-watch.ts';
 export { type TimeLimits } from './time-limits.ts';
 export { measureTree, removeTree, type MeasureTreeOptions, type RemoveTreeOptions } from './trees.ts';
 export { verifyArchive, type VerifiedArchive, type VerifyArchiveOptions } from './verify-archive.ts';
+export { warmArchive, type WarmArchive, type WarmRules } from './warm-archive.ts';

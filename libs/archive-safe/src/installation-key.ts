@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { link, open, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { syncDirectory } from './create-archive.ts';
+import { syncDirectory } from './capture-run.ts';
 import { forgeError } from './forge-fault.ts';
 import { errnoOf, Refusal } from './refusal.ts';
 

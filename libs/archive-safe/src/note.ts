@@ -44,6 +44,11 @@ export class NoteList implements NoteTaker {
     }
   }
 
+  clear(): void {
+    this.#notes = [];
+    this.#cut = 0;
+  }
+
   list(): Note[] {
     return this.#cut === 0 ? [...this.#notes] : [...this.#notes, { code: 'NOTES_CUT', params: { count: this.#cut } }];
   }

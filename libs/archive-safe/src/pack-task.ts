@@ -9,7 +9,7 @@ import { encodeIndexBlock } from './index-block.ts';
 import { NoteList, type Note } from './note.ts';
 import { decodePlan, type PlannedEntry } from './plan-codec.ts';
 import { errnoOf, located } from './refusal.ts';
-import { fill, type EntriesJob, type PackJob } from './scan-task.ts';
+import { fill, type EntriesJob, type PackJob } from './job-cutter.ts';
 import { paddingOf, writeHeader } from './tar-header.ts';
 import { readFlags } from './tree-walk.ts';
 

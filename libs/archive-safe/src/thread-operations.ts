@@ -25,8 +25,12 @@ import { ProgressCounter } from './progress-meter.ts';
 import { Packer } from './pack-task.ts';
 import { checkIndex, KeptEntries, makeDirectories, noFiles, type Budget, type VolumeTotals } from './prepare-task.ts';
 import { removeTreeTask, type TreeIdentity } from './remove-task.ts';
-import { Scan, type PackJob, type ScanVolume } from './scan-task.ts';
+import type { PackJob } from './job-cutter.ts';
+import { rescanned } from './rescan-task.ts';
+import { Scan, type ScanVolume } from './scan-task.ts';
+import { makeWay, markOf, type SettledRule } from './settled.ts';
 import { SpaceWatch, type SpaceRule } from './space-watch.ts';
+import type { WarmSegment } from './warm-segments.ts';
 
 /** What of `RestoreRules` crosses into a thread. */
 export type RestoreTrust = Omit<RestoreRules, 'notes'>;
@@ -74,6 +78,22 @@ export function createOperations() {
     scanOpen(volumes: ScanVolume[]): void {
       state.scan = new Scan(volumes);
     },
+    /** For a pass beside a running app: it gets out of the way, and says how each file is told from a later one. */
+    warmScanOpen(volumes: ScanVolume[], settled: SettledRule): void {
+      makeWay();
+      state.scan = new Scan(volumes, markOf(settled));
+    },
+    /** Whether what a warm pass wrote is of use; else all is to be packed. */
+    rescanOpen(volumes: ScanVolume[], file: number, segments: WarmSegment[]): boolean {
+      try {
+        state.scan = new Scan(volumes, undefined, rescanned(file, segments));
+        return true;
+      } catch {
+        // Whatever stands in the way of a full pass too is thrown there.
+        return false;
+      }
+    },
+    makeWay,
     scanNext: (finished: number, spare: ArrayBuffer[]) => need(state.scan).next(finished, spare),
     scanNotes: () => need(state.scan).lastNotes(),
     packOpen(settings: CompressionSettings): void {
@@ -126,6 +146,9 @@ export function createOperations() {
           for (const frame of reader.segment(index).frames) state.progress?.bytes(frame.packedBytes);
         } else for (const { frame } of reader.packed(index)) state.progress?.bytes(frame.packedBytes);
       }
+    },
+    verifyDead(): void {
+      need(state.reader).checkDead((bytes) => state.progress?.bytes(bytes));
     },
     /** Hex SHA-256 of the part of a file from its beginning; continues where the last call ended. */
     hashFile(fd: number, from: number, to: number, done: boolean): string | null {

@@ -22,6 +22,8 @@ export interface WalkedEntry extends HeaderEntry {
   inode: bigint;
   changed: bigint;
   sparse: boolean;
+  /** A file that has several names. */
+  linked: boolean;
   /** With `holdLinked`: open descriptor of a file with several names, the caller's to close; else -1. */
   held: number;
   /** Descriptor of the parent directory, valid until the walk goes on; -1 for the root. */
@@ -158,7 +160,7 @@ export class TreeWalk {
     const held = this.#options.holdLinked && !this.policy.knows(stat) ? this.#hold(level, name, stat) : -1;
     const first = this.policy.firstName(path, stat);
     if (first !== undefined) return { ...entry, type: 'hardlink', size: 0, link: first };
-    return { ...entry, held };
+    return { ...entry, linked: true, held };
   }
 
   #hold(level: Level, name: ByteString, seen: BigIntStats): number {
@@ -198,6 +200,7 @@ export class TreeWalk {
       inode: stat.ino,
       changed: stat.ctimeNs,
       sparse: type === 'file' && Number(stat.blocks) * 512 + 4096 < size,
+      linked: false,
       held: -1,
       directory,
       name,

@@ -1,3 +1,4 @@
+import { trailerLength } from './archive-table.ts';
 import { forgeError } from './forge-fault.ts';
 import { damaged } from './refusal.ts';
 import { batches, share, withArchive } from './open-archive.ts';
@@ -7,7 +8,7 @@ import type { Thread } from './thread-crew.ts';
 
 export interface VerifyArchiveOptions {
   key: Buffer;
-  /** Hex; compared with the hash of the whole file where given. */
+  /** Hex; compared where given with the `sha256` that the writing of the archive gave. */
   expectedSha256?: string;
   /** `bytes` (default): every byte of the file against its authenticated hash, and the index. `content`: also every entry. */
   depth?: 'bytes' | 'content';
@@ -54,8 +55,10 @@ async function verify(
   return withArchive(file, key, options.threads, signal, async ({ fd, fileBytes, table, threads }) => {
     const [first] = threads as [Thread];
     if (expectedSha256 !== undefined) {
+      // The trailer has the hash of the table, which has the hash of every other byte: all of it is compared below.
+      const from = table.stored === undefined ? 0 : fileBytes - trailerLength(table.codec);
       let found: string | null = null;
-      for (let at = 0; at < fileBytes || found === null; at += hashStep) {
+      for (let at = from; at < fileBytes || found === null; at += hashStep) {
         const to = Math.min(at + hashStep, fileBytes);
         found = await first.call('hashFile', [fd, at, to, to === fileBytes]);
       }
@@ -76,6 +79,7 @@ async function verify(
         batches(table, () => true),
         (thread, batch) => thread.call('verify', [batch, depth === 'content']),
       );
+      if (table.stored !== undefined) await first.call('verifyDead', []);
     } finally {
       meter.stop();
     }

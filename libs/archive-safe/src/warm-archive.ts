@@ -1,0 +1,165 @@
+import type { FileHandle } from 'node:fs/promises';
+import { fstatSync } from 'node:fs';
+import { ArchiveOutput } from './archive-output.ts';
+import { AttributeScan } from './attribute-scan.ts';
+import type { CreateArchiveOptions, CreatedArchive } from './capture-request.ts';
+import { openPartial, publish, pump, removePartial, withCapture, type CaptureRun } from './capture-run.ts';
+import { forgeError } from './forge-fault.ts';
+import { hasSureTimes, writeBack } from './settled.ts';
+import type { ScanVolume } from './scan-task.ts';
+import type { WarmSegment } from './warm-segments.ts';
+
+export interface WarmRules {
+  /**
+   * How much older than the beginning of the pass the change time of a file must be for its content to be reused, ms; default
+   * 2,000. A large file must be older still: see `SettledRule`.
+   */
+  settledMs?: number;
+  /** `here` (default): looks whether change times are sure, and syncs the file systems. `caller`: who calls did both. */
+  ground?: 'here' | 'caller';
+}
+
+const defaultSettledMs = 2_000;
+/** Two numbers an entry stay in memory: at most 128 MiB. */
+const maxMarks = 16 << 20;
+
+/** What a capture packed while its volumes were in use, in the partial file of an archive that is still to be made. */
+export interface WarmArchive {
+  /**
+   * Makes the archive: whatever did not change since is in it as it was packed. For a request that is not the one of the pass, or
+   * where too much changed, the answer is undefined and nothing is left. To be called once.
+   *
+   * @throws what `createArchive` throws; then nothing is left either
+   */
+  finish(options: CreateArchiveOptions): Promise<CreatedArchive | undefined>;
+  /** Removes the partial file. Fine at any time, and more than once. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Packs volumes that are in use into the partial file of `options.file`, durably, so that `createArchive` need only pack what
+ * changed afterwards. Undefined: it would be of no use here (codec gzip; file systems whose times are not sure; too many entries).
+ *
+ * @throws ForgeError as `createArchive`; nothing is left then. No reason not to make the archive.
+ */
+export async function warmArchive(options: CreateArchiveOptions & WarmRules): Promise<WarmArchive | undefined> {
+  if ((options.codec ?? 'zstd') !== 'zstd') return undefined;
+  return withCapture(options, async (run) => {
+    const before = Date.now();
+    if (options.ground !== 'caller' && !(await isSureGround(run.volumes, options.signal))) return undefined;
+    const handle = await openPartial(options.file);
+    try {
+      const segments = await pack(options, before, run, new ArchiveOutput(handle, options));
+      if (segments !== undefined) {
+        await handle.sync();
+        return new PackedBefore(options, run.volumes, handle, segments);
+      }
+      await removePartial(options.file, handle);
+      return undefined;
+    } catch (error) {
+      await removePartial(options.file, handle);
+      throw error;
+    }
+  });
+}
+
+async function isSureGround(volumes: readonly ScanVolume[], signal: AbortSignal | undefined): Promise<boolean> {
+  if (!volumes.every(({ root }) => hasSureTimes(root))) return false;
+  const oneEach = new Map(volumes.map(({ root }) => [fstatSync(root).dev, root]));
+  for (const root of oneEach.values()) await writeBack(root, signal);
+  return true;
+}
+
+interface Packed {
+  out: ArchiveOutput;
+  segments: WarmSegment[];
+}
+
+async function pack(
+  options: CreateArchiveOptions & WarmRules,
+  before: number,
+  run: CaptureRun,
+  out: ArchiveOutput,
+): Promise<Packed | undefined> {
+  await out.manifest();
+  const margin = BigInt(options.settledMs ?? defaultSettledMs) * 1_000_000n;
+  await Promise.all(run.packers.map((packer) => packer.call('makeWay', [])));
+  await run.scanner.call('warmScanOpen', [run.volumes, { synced: BigInt(before) * 1_000_000n, margin }]);
+  const segments: WarmSegment[] = [];
+  let marked = 0;
+  await pump(options, run, out, ({ volume, entries }, marks) => {
+    marked += entries;
+    // Entries that were gone when their turn came are not in the segment.
+    if (marks?.length !== entries * 2 || marked > maxMarks) return;
+    const number = out.count - 1;
+    segments.push({ number, volume, ...out.indexOf(number), marks });
+  });
+  return marked > maxMarks ? undefined : { out, segments };
+}
+
+class PackedBefore implements WarmArchive {
+  readonly #request: string;
+  readonly #roots: string;
+  readonly #file: string;
+  readonly #handle: FileHandle;
+  readonly #packed: Packed;
+  #spent = false;
+
+  constructor(options: CreateArchiveOptions, volumes: readonly ScanVolume[], handle: FileHandle, packed: Packed) {
+    this.#request = requestOf(options);
+    this.#roots = identities(volumes);
+    this.#file = options.file;
+    this.#handle = handle;
+    this.#packed = packed;
+  }
+
+  async finish(options: CreateArchiveOptions): Promise<CreatedArchive | undefined> {
+    if (this.#spent) return undefined;
+    try {
+      if (requestOf(options) !== this.#request) return undefined;
+      return await withCapture(options, (run) => this.#finish(options, run));
+    } catch (error) {
+      throw forgeError(error);
+    } finally {
+      await this.discard();
+    }
+  }
+
+  async #finish(options: CreateArchiveOptions, run: CaptureRun): Promise<CreatedArchive | undefined> {
+    if (identities(run.volumes) !== this.#roots) return undefined;
+    const attributes = new AttributeScan(run.volumes, options.signal);
+    try {
+      const { out, segments } = this.#packed;
+      if (!(await run.scanner.call('rescanOpen', [run.volumes, this.#handle.fd, segments]))) return undefined;
+      out.again(options);
+      await pump(options, run, out);
+      out.notes.addAll(await attributes.notes());
+      const created = await out.finish();
+      await publish(options, this.#handle);
+      this.#spent = true;
+      return created;
+    } finally {
+      await attributes.close();
+    }
+  }
+
+  async discard(): Promise<void> {
+    if (this.#spent) return;
+    this.#spent = true;
+    await removePartial(this.#file, this.#handle);
+  }
+}
+
+/** What must be the same for the packed bytes to be those of the archive. */
+function requestOf({ file, volumes, manifest, codec = 'zstd', level, key }: CreateArchiveOptions): string {
+  const sorted = [...volumes].sort((a, b) => a.index - b.index);
+  const of = sorted.map(({ index, root, links, exclude = [] }) => [index, root, links, exclude]);
+  return JSON.stringify([file, of, manifest, codec, level ?? null, key.toString('hex')]);
+}
+
+function identities(volumes: readonly ScanVolume[]): string {
+  return volumes
+    .map(({ root }) => fstatSync(root, { bigint: true }))
+    .map(({ dev, ino }) => `${dev}:${ino}`)
+    .join(' ');
+}
