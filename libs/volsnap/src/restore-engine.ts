@@ -284,10 +284,20 @@ export interface CaptureResult {
 export interface CaptureEngine {
   /** Idempotent by `snapshotId`: a finished archive of that id is returned as it is. Undoes its pause whatever happens; a pause journal record lets the sweep unpause after a kill. */
   capture(input: CaptureInput, context: StepContext): Promise<CaptureResult>;
+  /**
+   * Packs, while the app goes on, what a `capture` of the same input need not read again. A wish: what goes wrong is logged, and the
+   * capture reads everything. Lives in this process; a `capture` of that id uses it up, `dropWarm` removes it.
+   * @throws CANCELLED
+   */
+  warm(input: CaptureInput, context: StepContext): Promise<void>;
+  /** Removes what a warm pass left, this process's or an earlier one's; nothing is fine. */
+  dropWarm(workloadId: string, snapshotId: string): Promise<void>;
   /** Removes the archive file of a snapshot; absent is fine. */
   remove(workloadId: string, snapshotId: string): Promise<void>;
   /** Where the archive of a snapshot is, or will be. */
   archivePath(workloadId: string, snapshotId: string, codec: Codec): string;
+  /** For the start of a server, when nothing captures: removes archives that an earlier process began. @returns how many */
+  sweepUnfinished(): Promise<number>;
   /** Unpauses what a killed server left paused. */
   sweepPauses(signal: AbortSignal): Promise<readonly string[]>;
 }

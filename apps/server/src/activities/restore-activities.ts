@@ -5,7 +5,7 @@ import type { FailureExtras } from './activity-failure.ts';
 import type { ActivityContext } from './guard-activities.ts';
 import type { HostParts } from './host-parts.ts';
 import { planInput } from './plan-input.ts';
-import { makeSafe } from './safety-snapshot.ts';
+import { dropWarmSnapshot, makeSafe, warmSafetySnapshot } from './safety-snapshot.ts';
 import { appState, assertNotHeld, dispatch, frozenWorkload, livingWorkload } from './workload-work.ts';
 
 type RestoreActivity =
@@ -59,7 +59,11 @@ export function restoreActivities(parts: HostParts): WithContext<HostActivities,
       );
       return { plan: plan as unknown as OpaquePlan, app: await appState(parts, record, context.signal) };
     },
-    extract: ({ plan }, context) => engine.extract(frozen(plan), context),
+    extract: async ({ plan }, context) => {
+      const staged = await engine.extract(frozen(plan), context);
+      await warmSafetySnapshot(parts, frozen(plan), context);
+      return staged;
+    },
     stop: async ({ plan }, context) => {
       const { before, stoppedAt } = await engine.stop(frozen(plan), context);
       return { before, stoppedAt };
@@ -88,7 +92,10 @@ export function restoreActivities(parts: HostParts): WithContext<HostActivities,
     removeNew: ({ plan }, { signal }) => engine.removeNew(frozen(plan), signal),
     swapBack: ({ plan }, { signal }) => engine.swapBack(frozen(plan), signal),
     resume: ({ plan }, { signal }) => engine.resume(frozen(plan), redeployRecorded(frozen(plan)), signal),
-    dropStaging: ({ plan }, { signal }) => engine.dropStaging(frozen(plan), signal),
+    dropStaging: async ({ plan }, { signal }) => {
+      await dropWarmSnapshot(parts, frozen(plan));
+      await engine.dropStaging(frozen(plan), signal);
+    },
     close: ({ plan }, { signal }) => engine.close(frozen(plan), signal),
     needsOperator: async ({ plan, code, detail }) => ({
       guide: await engine.needsOperator(frozen(plan), { code, detail }),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
-import type { FrozenPlan } from '@tiny-forge/volsnap';
+import type { CaptureInput, FrozenPlan } from '@tiny-forge/volsnap';
 import type { SafetyAnswer, SafetyWish } from '@tiny-forge/workflows';
 import type { ActivityContext } from './guard-activities.ts';
 import type { HostParts } from './host-parts.ts';
@@ -59,19 +59,7 @@ async function takeSafetySnapshot(parts: HostParts, plan: FrozenPlan, context: A
     await stores.snapshots.pin(snapshotId, plan.operationId, 'safety');
   });
   const captured = await parts.captureEngine
-    .capture(
-      {
-        workload: atRevision(record),
-        snapshotId,
-        kind: 'pre-restore',
-        quiesce: 'stop',
-        codec,
-        links: 'widest',
-        targets: plan.targets.map(({ target }) => target),
-        reserve: true,
-      },
-      context,
-    )
+    .capture(await captureInput(parts, plan), context)
     .catch((error: unknown) => {
       if (isForgeError(error)) throw error;
       throw new ForgeError({
@@ -85,6 +73,35 @@ async function takeSafetySnapshot(parts: HostParts, plan: FrozenPlan, context: A
   await parts.restoreEngine.recordSafe(plan, snapshotId);
   const row = await snapshots.get(snapshotId);
   return { snapshotId, expiresAt: row?.expiresAt ?? '', notes: captured.notes.length };
+}
+
+async function captureInput(parts: HostParts, plan: FrozenPlan): Promise<CaptureInput> {
+  const record = await frozenWorkload(parts, plan.workloadId, plan.revision);
+  return {
+    workload: atRevision(record),
+    snapshotId: idOf(plan.operationId),
+    kind: 'pre-restore',
+    quiesce: 'stop',
+    codec: record.config.codec ?? parts.settings.codec,
+    links: 'widest',
+    targets: plan.targets.map(({ target }) => target),
+    reserve: true,
+  };
+}
+
+/**
+ * Reads, while the app still runs, what the safety snapshot need not read again once it stands still. Only time is lost where it
+ * does not succeed. @throws CANCELLED
+ */
+export async function warmSafetySnapshot(parts: HostParts, plan: FrozenPlan, context: ActivityContext): Promise<void> {
+  if (plan.safety !== 'snapshot') return;
+  const onProgress = (): void => undefined;
+  await parts.captureEngine.warm(await captureInput(parts, plan), { ...context, onProgress });
+}
+
+/** What a restore that went back leaves of it. */
+export async function dropWarmSnapshot(parts: HostParts, plan: FrozenPlan): Promise<void> {
+  await parts.captureEngine.dropWarm(plan.workloadId, idOf(plan.operationId));
 }
 
 /** A UUID (version 8) made of the operation's id. */

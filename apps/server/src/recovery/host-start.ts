@@ -20,7 +20,7 @@ export interface HostFacts {
 export interface HostStartParts {
   readonly docker: DockerPort;
   readonly restoreEngine: Pick<RestoreEngine, 'sweep'>;
-  readonly captureEngine: Pick<CaptureEngine, 'sweepPauses'>;
+  readonly captureEngine: Pick<CaptureEngine, 'sweepPauses' | 'sweepUnfinished'>;
   readonly dataDir: string;
   readonly installation: string;
   readonly dockerHost: string | null;
@@ -74,6 +74,7 @@ export class HostStart {
     try {
       const report = await restoreEngine.sweep(this.#stop.signal);
       const unpaused = await captureEngine.sweepPauses(this.#stop.signal);
+      await captureEngine.sweepUnfinished();
       this.#swept = true;
       facts.recovery = ok;
       if (isNews(report) || unpaused.length > 0) log.warn({ part: 'recovery', ...report, unpaused }, 'swept');

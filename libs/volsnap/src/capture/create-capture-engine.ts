@@ -8,13 +8,14 @@ import { standingAt } from '../identity/tree-identity.ts';
 import { JournalStore } from '../journal/journal-store.ts';
 import { fileSystemFacts } from '../plan/gather-host-facts.ts';
 import { DEFAULT_RESERVE, reserveOf } from '../plan/space-needs.ts';
-import type { ArchivePort } from '../ports/archive-port.ts';
+import type { ArchivePort, ArchiveRequest } from '../ports/archive-port.ts';
 import { archiveSafePort } from '../ports/archive-safe-port.ts';
 import { makeFolder, unlinkIfThere, writeDurably } from '../ports/durable-file.ts';
 import { naming } from '../ports/fs-error.ts';
 import type { CaptureEngine, CaptureInput, CaptureResult, StepContext } from '../restore-engine.ts';
 import { innerNamesIn } from '../swap/inner-names.ts';
 import { PauseRecords } from './pause-record.ts';
+import { partialOf, sweepUnfinished, WarmPasses } from './warm-passes.ts';
 import { resumeRecorded, whileQuiesced, type QuiesceParts } from './quiesced.ts';
 
 export type CaptureEngineOptions = Omit<RestoreEngineOptions, 'healthOf' | 'mountUsers'>;
@@ -22,6 +23,7 @@ export type CaptureEngineOptions = Omit<RestoreEngineOptions, 'healthOf' | 'moun
 interface CaptureParts extends QuiesceParts {
   readonly options: CaptureEngineOptions;
   readonly archive: ArchivePort;
+  readonly warmed: WarmPasses;
 }
 
 interface CapturedVolume {
@@ -44,7 +46,8 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
   const pauses = new PauseRecords(fs, dataDir);
   const journals = new JournalStore({ fs, dataDir, clock });
   const archive = options.archive ?? archiveSafePort(options.key);
-  const parts: CaptureParts = { installation, docker, registry, pauses, clock, log, options, archive };
+  const warmed = new WarmPasses(fs, log);
+  const parts: CaptureParts = { warmed, installation, docker, registry, pauses, clock, log, options, archive };
   const folderOf = (workloadId: string): string => path.join(dataDir, 'snapshots', workloadId);
   const archivePath = (workloadId: string, snapshotId: string, codec: Codec): string =>
     path.join(folderOf(workloadId), `${snapshotId}.${extension[codec]}`);
@@ -67,10 +70,35 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
         return capture(parts, input, { file, result }, { ...context, signal });
       }),
 
+    warm: (input, context) =>
+      mutex.run(input.workload.id, context.signal, async (signal) => {
+        const file = archivePath(input.workload.id, input.snapshotId, input.codec);
+        if ((await fs.stat(file)) !== null) return;
+        await makeFolder(fs, dataDir, path.dirname(file));
+        await warmed.make(input.snapshotId, `${file}.new`, signal, async () => {
+          const request = await requestOf(parts, input, file, { ...context, signal });
+          return archive.warm(request);
+        });
+      }),
+
+    dropWarm: async (workloadId, snapshotId) => {
+      await warmed.drop(snapshotId);
+      for (const codec of ['zstd', 'gzip'] as const)
+        await unlinkIfThere(fs, partialOf(archivePath(workloadId, snapshotId, codec)));
+    },
+
+    sweepUnfinished: () => sweepUnfinished(fs, path.join(dataDir, 'snapshots')),
+
     // Outside of the mutex: a turn there would abort whatever the workload is doing, and nobody else writes files of this id.
     remove: async (workloadId, snapshotId) => {
       const files = (['zstd', 'gzip'] as const).map((codec) => archivePath(workloadId, snapshotId, codec));
-      for (const file of [...files, ...files.map((one) => `${one}.new`), resultPath(workloadId, snapshotId)])
+      await warmed.drop(snapshotId);
+      for (const file of [
+        ...files,
+        ...files.map((one) => `${one}.new`),
+        ...files.map(partialOf),
+        resultPath(workloadId, snapshotId),
+      ])
         await unlinkIfThere(fs, file);
       if ((await fs.stat(folderOf(workloadId))) !== null)
         await naming('fsync', folderOf(workloadId), () => fs.syncDirectory(folderOf(workloadId)));
@@ -106,34 +134,17 @@ async function capture(
 ): Promise<CaptureResult> {
   const { fs } = parts.options;
   const { signal } = context;
-  const volumes = await volumesOf(parts, input);
-  const totals = await measure(parts, volumes, signal);
-  const reserve = input.reserve ? await reserveAt(parts, path.dirname(at.file)) : null;
-  const manifest: Manifest = {
-    formatVersion: 1,
-    quiesce: input.quiesce,
-    volumes: volumes.map(({ index, target, scope, source, links, directory }) => ({
-      index,
-      target,
-      scope,
-      source,
-      ...(directory === null && { absent: true }),
-      links,
-    })),
-  };
-  const unfinished = `${at.file}.new`;
+  const request = await requestOf(parts, input, at.file, context);
+  const { volumes, manifest } = request;
+  const unfinished = request.file;
   await unlinkIfThere(fs, unfinished);
   try {
-    const created = await whileQuiesced(parts, input, signal, (inner) =>
-      parts.archive.create({
-        file: unfinished,
-        codec: input.codec,
-        manifest,
-        volumes: volumes.map(({ index, directory, links, exclude }) => ({ index, directory, links, exclude })),
-        reserve,
-        signal: inner,
-        onProgress: ({ doneBytes, doneEntries }) => context.onProgress({ ...totals, doneBytes, doneEntries }),
-      }),
+    const created = await whileQuiesced(
+      parts,
+      input,
+      signal,
+      (inner) => parts.archive.create({ ...request, signal: inner, warm: parts.warmed.take(input.snapshotId) }),
+      () => parts.warmed.make(input.snapshotId, unfinished, signal, () => parts.archive.warm(request)),
     );
     const content = new Map(created.volumes.map((volume) => [volume.index, volume]));
     const result: CaptureResult = {
@@ -160,9 +171,45 @@ async function capture(
     await naming('fsync', path.dirname(at.file), () => fs.syncDirectory(path.dirname(at.file)));
     return result;
   } catch (error) {
+    await parts.warmed.drop(input.snapshotId);
     await unlinkIfThere(fs, unfinished).catch(() => undefined);
     throw isForgeError(error) ? error : new ForgeError({ code: 'SAFETY_SNAPSHOT_FAILED', params: { why: 'unexpected' }, cause: error }); // prettier-ignore
   }
+}
+
+/** What is asked of the archive, the same for a warm pass and for the capture after it. */
+async function requestOf(
+  parts: CaptureParts,
+  input: CaptureInput,
+  file: string,
+  context: StepContext,
+): Promise<Omit<ArchiveRequest, 'volumes'> & { readonly volumes: readonly CapturedVolume[] }> {
+  const { signal } = context;
+  const volumes = await volumesOf(parts, input);
+  // One walk less for an app that stands still.
+  const totals = parts.warmed.totals(input.snapshotId) ?? (await measure(parts, volumes, signal));
+  parts.warmed.expect(input.snapshotId, totals);
+  const manifest: Manifest = {
+    formatVersion: 1,
+    quiesce: input.quiesce,
+    volumes: volumes.map(({ index, target, scope, source, links, directory }) => ({
+      index,
+      target,
+      scope,
+      source,
+      ...(directory === null && { absent: true }),
+      links,
+    })),
+  };
+  return {
+    file: `${file}.new`,
+    codec: input.codec,
+    manifest,
+    volumes,
+    reserve: input.reserve ? await reserveAt(parts, path.dirname(file)) : null,
+    signal,
+    onProgress: ({ doneBytes, doneEntries }) => context.onProgress({ ...totals, doneBytes, doneEntries }),
+  };
 }
 
 /** Every captured volume of the current config; the list that a restore matches against. */

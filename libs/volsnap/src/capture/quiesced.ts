@@ -35,6 +35,7 @@ async function settledInstances(
 /**
  * Runs `work` while the workload's instances are paused or stopped. They are brought back whatever happens, not even an abort keeps them still; a
  * record on disk lets `resumeRecorded` do it after a kill.
+ * @param before what is to be done while they still run; not called where none does
  * @throws PAUSE_TOO_LONG when a pause reached the workload's limit: `work` was aborted, the app goes on
  */
 export async function whileQuiesced<T>(
@@ -42,11 +43,18 @@ export async function whileQuiesced<T>(
   input: CaptureInput,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
+  before: () => Promise<void>,
 ): Promise<T> {
   const { workload, quiesce: mode, snapshotId } = input;
-  const instances = await settledInstances(parts, workload.id, signal);
-  const running = instances.filter((one) => one.state === 'running' || one.state === 'restarting');
-  if (mode === 'none' || running.length === 0) return work(signal);
+  const look = async (): Promise<readonly ContainerSummary[]> => {
+    const instances = await settledInstances(parts, workload.id, signal);
+    return instances.filter((one) => one.state === 'running' || one.state === 'restarting');
+  };
+  if (mode === 'none' || (await look()).length === 0) return work(signal);
+  await before();
+  // That took its time: an instance may have come or gone.
+  const running = await look();
+  if (running.length === 0) return work(signal);
 
   const { stopTimeoutSeconds, maxPauseSeconds, source } = workload.config;
   const record: PauseRecord = {

@@ -38,6 +38,7 @@ describe.each([
         { index: 1, directory: null, links: 2, exclude: ['ours'] },
       ],
       reserve: null,
+      warm: null,
       signal,
       onProgress,
     });
@@ -105,6 +106,7 @@ describe.each([
       manifest,
       volumes: [{ index: 0, directory: source, links: 2, exclude: ['ours'] }],
       reserve: null,
+      warm: null,
       signal: aborted,
       onProgress,
     });

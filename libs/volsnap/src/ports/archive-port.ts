@@ -30,22 +30,18 @@ export interface ArchivePort {
    * Writes a durable archive at `file`, which must not exist.
    * @throws VOLUME_NOT_CAPTURABLE, INSUFFICIENT_SPACE, IO_ERROR
    */
-  create(input: {
-    readonly file: string;
-    readonly codec: Codec;
-    readonly manifest: Manifest;
-    /** `directory` null: absent. */
-    readonly volumes: readonly {
-      readonly index: number;
-      readonly directory: string | null;
-      readonly links: LinkTier;
-      /** Exact names directly in it that are left out. */
-      readonly exclude: readonly string[];
-    }[];
-    readonly reserve: SpaceReserve | null;
-    readonly signal: AbortSignal;
-    readonly onProgress: (progress: StepProgress) => void;
-  }): Promise<CreatedArchive>;
+  create(
+    input: ArchiveRequest & {
+      /** Of a warm pass for the same request: used up, whatever comes of it. */
+      readonly warm: WarmPass | null;
+    },
+  ): Promise<CreatedArchive>;
+
+  /**
+   * Reads and packs, while the app goes on, what `create` need not read again where nothing changed since. Null: of no use here.
+   * @throws as `create`; nothing is left then
+   */
+  warm(input: ArchiveRequest): Promise<WarmPass | null>;
 
   /**
    * Content and entries below a directory, itself included, without crossing mounts.
@@ -63,6 +59,29 @@ export interface ArchivePort {
    * @throws IO_ERROR
    */
   removeTree(directory: string, identity: TreeIdentity, signal: AbortSignal): Promise<void>;
+}
+
+export interface ArchiveRequest {
+  readonly file: string;
+  readonly codec: Codec;
+  readonly manifest: Manifest;
+  /** `directory` null: absent. */
+  readonly volumes: readonly {
+    readonly index: number;
+    readonly directory: string | null;
+    readonly links: LinkTier;
+    /** Exact names directly in it that are left out. */
+    readonly exclude: readonly string[];
+  }[];
+  readonly reserve: SpaceReserve | null;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: StepProgress) => void;
+}
+
+/** An archive that is begun, in this process alone: a file beside the one that is to be made. */
+export interface WarmPass {
+  /** Removes what it wrote. Fine more than once, and after `create`. */
+  discard(): Promise<void>;
 }
 
 /** What must stay free, in bytes and inodes, on the file system that is written to. */

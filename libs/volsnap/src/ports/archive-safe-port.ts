@@ -5,9 +5,12 @@ import {
   readIndex,
   removeTree,
   verifyArchive,
+  warmArchive,
+  type CreateArchiveOptions,
+  type WarmArchive,
 } from '@tiny-forge/archive-safe';
 import { ForgeError, type Manifest } from '@tiny-forge/contracts/domain';
-import type { ArchivePort, SpaceReserve } from './archive-port.ts';
+import type { ArchivePort, ArchiveRequest, SpaceReserve } from './archive-port.ts';
 
 /** restore.md 1: free space is looked at every 64 MiB and 1,000 entries. */
 const spaceRule = (reserve: SpaceReserve) => ({
@@ -18,6 +21,18 @@ const spaceRule = (reserve: SpaceReserve) => ({
 });
 
 const noEntries = { doneEntries: 0, totalEntries: 0 };
+
+const optionsOf = (key: Buffer, request: ArchiveRequest): CreateArchiveOptions => ({
+  file: request.file,
+  codec: request.codec,
+  manifest: request.manifest,
+  volumes: request.volumes.map(({ index, directory, links, exclude }) => ({ index, root: directory, links, exclude })),
+  key,
+  signal: request.signal,
+  ...(request.reserve && { freeSpaceCheck: spaceRule(request.reserve) }),
+  onProgress: ({ doneBytes, doneEntries }) =>
+    request.onProgress({ doneBytes, totalBytes: 0, doneEntries, totalEntries: 0 }),
+});
 
 /** The real archives. Work runs in archive-safe's worker threads. @param key of the installation, 32 bytes */
 export function archiveSafePort(key: Buffer): ArchivePort {
@@ -48,19 +63,16 @@ export function archiveSafePort(key: Buffer): ArchivePort {
       };
     },
 
-    async create({ file, codec, manifest, volumes, reserve, signal, onProgress }) {
+    async create({ warm, ...request }) {
       const created = await createArchive({
-        file,
-        codec,
-        manifest,
-        volumes: volumes.map(({ index, directory, links, exclude }) => ({ index, root: directory, links, exclude })),
-        key,
-        signal,
-        ...(reserve && { freeSpaceCheck: spaceRule(reserve) }),
-        onProgress: ({ doneBytes, doneEntries }) =>
-          onProgress({ doneBytes, totalBytes: 0, doneEntries, totalEntries: 0 }),
+        ...optionsOf(key, request),
+        ...(warm !== null && { warm: warm as WarmArchive }),
       });
       return { ...created, notes: created.notes.map(({ code, params }) => ({ code, params })) };
+    },
+
+    async warm(request) {
+      return (await warmArchive(optionsOf(key, request))) ?? null;
     },
 
     measure: (directory, exclude, signal) => measureTree(directory, { signal, exclude }),

@@ -67,6 +67,8 @@ export function jsonArchive(fs: FsPort): ArchivePort {
       return { sha256: sha256(bytes), bytes: bytes.length, ...sum(stored), volumes: counted, notes: [] };
     },
 
+    warm: () => Promise.resolve(null),
+
     async measure(directory, exclude) {
       return sumOf(await filesOf(fs, directory, exclude));
     },
