@@ -6,6 +6,7 @@ import type { Operation } from '@tiny-forge/contracts/domain';
 import { auditOf } from '../harness/audit-trail.ts';
 import { clockAhead, DAY_MS, HOUR_MS } from '../harness/clock-ahead.ts';
 import { isRoot } from '../harness/environment.ts';
+import { generationsIn } from '../harness/generations.ts';
 import { openJournals } from '../harness/journal-files.ts';
 import { expectKept, lookAtTrees, undo, type LiveTrees } from '../harness/kept-trees.ts';
 import type { KillPoint } from '../harness/kill-point.ts';
@@ -203,6 +204,45 @@ describe('keep-old-tree asked for at once', () => {
     expect(lookAtTrees(app.directories)).toEqual(before);
     expect(gone(paths)).toBe(true);
     await stack.restart();
+  });
+
+  (isRoot ? it : it.skip)('of a mount point lies in it, and comes back entry by entry', async () => {
+    const live = path.join(stack.root, 'mounted');
+    const disk = LoopDisk.make(4 * 1024, live);
+    try {
+      const { app, snapshotId } = await TestWorkload.withSnapshot(stack, {
+        volumes: [{ scope: 'absolute', source: live, target: '/data' }],
+      });
+      const operation = await app.done(await app.restore(snapshotId, KEEP), 'SUCCEEDED');
+      const [tree] = operation.kept?.trees ?? [];
+      const kept = tree?.path ?? '';
+      expect([tree?.livePath, path.dirname(kept)]).toEqual([live, live]);
+      expect(generationsIn(kept)).toEqual(['live']);
+      const entries = (folder: string) => fs.readdirSync(folder).filter((name) => name !== path.basename(kept));
+      const restoredEntries = entries(live);
+      expect(fs.readFileSync(path.join(live, 'token'), 'utf8')).toBe('snap\n');
+
+      // The lines that the page of the operation shows.
+      await app.done(await stack.api.post(`${app.path}/stop`), 'SUCCEEDED');
+      for (const line of [
+        `mkdir -m 700 -- ${live}/restored && find ${live} -mindepth 1 -maxdepth 1 ! -name restored ! -name '.restore-*.old' -exec mv -n -t ${live}/restored -- {} +`,
+        `find ${kept} -mindepth 1 -maxdepth 1 -exec mv -n -t ${live} -- {} + && chown --reference=${kept} -- ${live} && chmod --reference=${kept} -- ${live}`,
+      ])
+        execFileSync('sh', ['-c', line]);
+      expect(fs.readdirSync(path.join(live, 'restored')).sort()).toEqual(restoredEntries.sort());
+      expect(fs.readdirSync(kept)).toEqual([]);
+      fs.rmSync(path.join(live, 'restored'), { recursive: true });
+      await app.done(await stack.api.post(`${app.path}/start`), 'SUCCEEDED');
+      expect((await app.running()).State.Running).toBe(true);
+
+      await stack.restart({ env: clockAhead(8 * DAY_MS) });
+      await eventually('the empty tree is gone', () => gone([kept]) && keptNotes(stack).length === 0);
+      expect(generationsIn(live)).toEqual(['live']);
+      await stack.restart();
+      for (const container of await stack.containers(app.id)) await stack.docker.remove(container.Id);
+    } finally {
+      disk.destroy();
+    }
   });
 
   it('keeps nothing where the restore is taken back: the old directories are live again', async () => {
