@@ -3,6 +3,7 @@
  * `node --import faulty-fs.mjs fault-run.ts <scratch> <errno>` prints one JSON object.
  */
 import { isForgeError } from '@tiny-forge/contracts/domain';
+import { execFileSync } from 'node:child_process';
 import fs, { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -18,6 +19,7 @@ import {
   receiveArchive,
   removeTree,
   verifyArchive,
+  warmArchive,
 } from '../index.ts';
 import { listTree, shell } from './trees.ts';
 
@@ -46,7 +48,7 @@ interface Scenario {
   name: string;
   run: () => Promise<unknown>;
   /** Throws where a run that says it is good is not. */
-  check?: () => void;
+  check?: () => void | Promise<void>;
   /** What may stay in `work` after a failure, for the caller to remove. */
   leaves?: string[];
 }
@@ -68,6 +70,20 @@ const scenarios: Scenario[] = [
     run: () => createArchive({ file: archiveOf('new'), key, manifest: {}, volumes, threads: 0 }),
     check: () => {
       if (!fs.readFileSync(archiveOf('new')).equals(fs.readFileSync(own))) throw new Error('another archive');
+    },
+  },
+  {
+    name: 'createArchive after a warm pass',
+    run: async () => {
+      const request = { file: archiveOf('new'), key, manifest: {}, volumes, threads: 0 };
+      const warm = await warmArchive({ ...request, ground: 'caller', settledMs: 0 });
+      execFileSync('/bin/chmod', ['640', path.join(tree, 'd/f')]);
+      return createArchive({ ...request, warm });
+    },
+    check: async () => {
+      const targets = [{ index: 0, dir: out() }];
+      await extractVolumes({ file: archiveOf('new'), key, targets, threads: 0 });
+      same('out');
     },
   },
   { name: 'verifyArchive', run: () => verifyArchive(own, { key, depth: 'content', threads: 0 }) },
@@ -163,7 +179,7 @@ for (const { name, run, check, leaves = [] } of scenarios) {
     if (openFiles() !== before) problems.push(`${where}: ${openFiles() - before} descriptors stayed open`);
     if (failure === undefined) {
       try {
-        check?.();
+        await check?.();
       } catch (error) {
         problems.push(`${where}: said to be good, but ${String(error)}`);
       }

@@ -1,0 +1,63 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import type { WarmPass } from '../ports/archive-port.ts';
+import { NodeFsPort } from '../ports/node-fs-port.ts';
+import { sweepUnfinished, WarmPasses } from './warm-passes.ts';
+
+const fs = new NodeFsPort();
+let dir: string;
+let warnings: unknown[];
+let passes: WarmPasses;
+let discarded: number;
+const pass: WarmPass = { discard: () => Promise.resolve(void discarded++) };
+const never = new AbortController().signal;
+
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'tf-warm-'));
+  warnings = [];
+  discarded = 0;
+  passes = new WarmPasses(fs, {
+    info: () => undefined,
+    error: () => undefined,
+    warn: (what: object) => void warnings.push(what),
+  });
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+it('is made once, over what an earlier process left, and used once', async () => {
+  await writeFile(path.join(dir, 'a.new.partial'), 'left');
+  await passes.make('a', path.join(dir, 'a.new'), never, () => Promise.resolve(pass));
+  await passes.make('a', path.join(dir, 'a.new'), never, () => Promise.reject(new Error('made twice')));
+  expect(await readdir(dir)).toEqual([]);
+  expect(passes.take('a')).toBe(pass);
+  expect(passes.take('a')).toBeNull();
+  await passes.drop('a');
+  expect([discarded, warnings]).toEqual([0, []]);
+});
+
+it('that fails is a warning; one that was to end ends', async () => {
+  const file = path.join(dir, 'a.new');
+  const fails = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
+  await passes.make('a', file, never, fails);
+  expect(passes.take('a')).toBeNull();
+  expect(warnings).toHaveLength(1);
+  await expect(passes.make('a', file, AbortSignal.abort(), fails)).rejects.toMatchObject({ code: 'CANCELLED' });
+});
+
+it('that is not wanted any more is discarded', async () => {
+  await passes.make('a', path.join(dir, 'a.new'), never, () => Promise.resolve(pass));
+  await passes.drop('a');
+  await passes.drop('a');
+  expect(discarded).toBe(1);
+});
+
+it('unfinished archives go, finished ones and everything else stay', async () => {
+  expect(await sweepUnfinished(fs, path.join(dir, 'none'))).toBe(0);
+  await mkdir(path.join(dir, 'w'));
+  const names = ['1.json', '1.tar.zst', '2.tar.zst.new', '2.tar.zst.new.partial', '3.tar.gz.new.partial', 'x.partial'];
+  for (const name of names) await writeFile(path.join(dir, 'w', name), '');
+  expect(await sweepUnfinished(fs, dir)).toBe(3);
+  expect((await readdir(path.join(dir, 'w'))).sort()).toEqual(['1.json', '1.tar.zst', 'x.partial']);
+});
