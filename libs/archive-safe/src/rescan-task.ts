@@ -245,9 +245,11 @@ class LaterOpening {
       if (stat.isFile() && stat.dev === entry.device && stat.ino === entry.inode)
         return { ...entry, directory, name, held };
     } catch (error) {
+      if (held >= 0) closeReadOnly(held);
       if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errnoOf(error) ?? '')) throw error;
+      return undefined;
     }
-    if (held >= 0) closeReadOnly(held);
+    closeReadOnly(held);
     return undefined;
   }
 }

@@ -77,7 +77,7 @@ const scenarios: Scenario[] = [
     run: async () => {
       const request = { file: archiveOf('new'), key, manifest: {}, volumes, threads: 0 };
       const warm = await warmArchive({ ...request, ground: 'caller', settledMs: 0 });
-      execFileSync('/bin/chmod', ['640', path.join(tree, 'd/f')]);
+      execFileSync('/bin/chmod', ['640', path.join(tree, 'd/f')], { stdio: 'ignore' });
       return createArchive({ ...request, warm });
     },
     check: async () => {
