@@ -155,6 +155,8 @@ export class FakeEngines {
         await this.#do('capture', signal);
         return madeWith(input.quiesce);
       },
+      warm: () => Promise.resolve(),
+      dropWarm: () => Promise.resolve(),
       archivePath: () => '/nowhere',
     };
     return engine as CaptureEngine;
