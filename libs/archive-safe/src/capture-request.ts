@@ -2,7 +2,6 @@ import type { Codec } from './codec.ts';
 import type { LinkTier } from './link-policy.ts';
 import type { Note } from './note.ts';
 import type { SpaceRule } from './space-watch.ts';
-import type { WarmArchive } from './warm-archive.ts';
 
 export interface CapturedVolume {
   index: number;
@@ -47,4 +46,17 @@ export interface CreatedArchive {
   entries: number;
   volumes: { index: number; contentBytes: number; entries: number }[];
   notes: Note[];
+}
+
+/** What a capture packed while its volumes were in use, in the partial file of an archive that is still to be made. */
+export interface WarmArchive {
+  /**
+   * Makes the archive: whatever did not change since is in it as it was packed. For a request that is not the one of the pass, or
+   * where too much changed, the answer is undefined and nothing is left. To be called once.
+   *
+   * @throws what `createArchive` throws; then nothing is left either
+   */
+  finish(options: CreateArchiveOptions): Promise<CreatedArchive | undefined>;
+  /** Removes the partial file. Fine at any time, and more than once. */
+  discard(): Promise<void>;
 }

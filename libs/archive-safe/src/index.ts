@@ -9,7 +9,12 @@ export {
   type FolderPage,
 } from './browse-archive.ts';
 export { type Codec } from './codec.ts';
-export { type CapturedVolume, type CreateArchiveOptions, type CreatedArchive } from './capture-request.ts';
+export {
+  type CapturedVolume,
+  type CreateArchiveOptions,
+  type CreatedArchive,
+  type WarmArchive,
+} from './capture-request.ts';
 export { createArchive } from './create-archive.ts';
 export { type EntryType } from './entry.ts';
 export {
@@ -39,4 +44,4 @@ export { type SpaceRule } from './space-watch.ts';
 export { type TimeLimits } from './time-limits.ts';
 export { measureTree, removeTree, type MeasureTreeOptions, type RemoveTreeOptions } from './trees.ts';
 export { verifyArchive, type VerifiedArchive, type VerifyArchiveOptions } from './verify-archive.ts';
-export { warmArchive, type WarmArchive, type WarmRules } from './warm-archive.ts';
+export { warmArchive, type WarmRules } from './warm-archive.ts';

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { fstatSync } from 'node:fs';
 import { ArchiveOutput } from './archive-output.ts';
 import { AttributeScan } from './attribute-scan.ts';
-import type { CreateArchiveOptions, CreatedArchive } from './capture-request.ts';
+import type { CreateArchiveOptions, CreatedArchive, WarmArchive } from './capture-request.ts';
 import { openPartial, publish, pump, removePartial, withCapture, type CaptureRun } from './capture-run.ts';
 import { forgeError } from './forge-fault.ts';
 import { hasSureTimes, writeBack } from './settled.ts';
@@ -22,19 +22,6 @@ export interface WarmRules {
 const defaultSettledMs = 2_000;
 /** Two numbers an entry stay in memory: at most 128 MiB. */
 const maxMarks = 16 << 20;
-
-/** What a capture packed while its volumes were in use, in the partial file of an archive that is still to be made. */
-export interface WarmArchive {
-  /**
-   * Makes the archive: whatever did not change since is in it as it was packed. For a request that is not the one of the pass, or
-   * where too much changed, the answer is undefined and nothing is left. To be called once.
-   *
-   * @throws what `createArchive` throws; then nothing is left either
-   */
-  finish(options: CreateArchiveOptions): Promise<CreatedArchive | undefined>;
-  /** Removes the partial file. Fine at any time, and more than once. */
-  discard(): Promise<void>;
-}
 
 /**
  * Packs volumes that are in use into the partial file of `options.file`, durably, so that `createArchive` need only pack what
