@@ -34,6 +34,15 @@ export class LoopDisk {
     execFileSync('mount', ['-o', 'loop', this.#image, this.mountPoint]);
   }
 
+  /** Returns when the file system is really gone: a container that is being started has a copy of every mount for a moment. */
+  #unmount(): void {
+    execFileSync('umount', [this.mountPoint]);
+    for (let left = 600; execFileSync('losetup', ['-j', this.#image], { encoding: 'utf8' }).trim() !== ''; left--) {
+      if (left === 0) throw new Error(`${this.#image} is in use after its umount`);
+      execFileSync('sleep', ['0.05']);
+    }
+  }
+
   #debugfs(command: string): string {
     return execFileSync('debugfs', ['-R', command, this.#image], {
       encoding: 'utf8',
@@ -51,7 +60,7 @@ export class LoopDisk {
     // So many holes that the map of the file needs a block of its own.
     for (let i = 0; i < 16; i++) fs.writeSync(fd, Buffer.alloc(4096, 7), 0, 4096, i * 3 * 4096);
     fs.closeSync(fd);
-    execFileSync('umount', [this.mountPoint]);
+    this.#unmount();
     const blockBytes = Number(/^Block size:\s+(\d+)/m.exec(this.#debugfs('stats'))?.[1]);
     const map = Number(/\(ETB0\):(\d+)/.exec(this.#debugfs(`stat /${name}`))?.[1]);
     const image = fs.openSync(this.#image, 'r+');

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, rmdir, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NodeFsPort } from '../ports/node-fs-port.ts';
@@ -21,9 +22,11 @@ const mount = async (): Promise<string> => {
   await run('mount', [stdout.trim(), mounted]);
   return stdout.trim();
 };
+/** Returns when the file system is really gone: a container that is being started has a copy of every mount for a moment. */
 const unmount = async (device: string): Promise<void> => {
   await run('umount', [mounted]);
   await run('losetup', ['--detach', device]);
+  while ((await run('losetup', ['-j', imageFile])).stdout.trim() !== '') await sleep(20);
 };
 const identityOf = async (directory: string): Promise<TreeIdentity> => {
   const standing = await standingAt(new NodeFsPort(), directory);
@@ -48,9 +51,8 @@ onlyRoot('identity on a file system of its own', () => {
     await mkdir(path.join(mounted, 'tree'));
     const before = await identityOf(path.join(mounted, 'tree'));
     expect(before.fileSystem).toMatch(/^uuid:[0-9a-f-]{36}$/);
-    await run('umount', [mounted]);
-    // The first device stays taken, so that the second mount is another one.
-    await run('losetup', ['--detach', first]);
+    await unmount(first);
+    // The first device is taken by something else, so that the second mount is another one.
     const other = path.join(folder, 'other');
     await writeFile(other, '');
     await truncate(other, 1024 ** 2);

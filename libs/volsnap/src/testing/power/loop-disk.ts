@@ -3,6 +3,7 @@ import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, truncateSync, wr
 import { mkdir, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -15,6 +16,7 @@ const MAKE: Readonly<Record<LoopKind, readonly string[]>> = {
 };
 /** The smallest that today's mkfs.xfs makes. Sparse: a few MiB of it are ever written. */
 const BYTES = 300 * 1024 ** 2;
+const GONE_MS = 30_000;
 
 /** FS_IOC_SHUTDOWN of include/uapi/linux/fs.h with FSOP_GOING_FLAGS_NOLOGFLUSH: the file system is dead at once, nothing more is written. */
 const SHUTDOWN = [
@@ -92,10 +94,19 @@ export class LoopDisk {
     this.#mounted = true;
   }
 
+  /**
+   * Returns when the file system is really gone. A container that is being started has a copy of every mount for a moment, and a
+   * file system that is mounted again while that lasts is the very one that was unmounted: still dead, or not written out.
+   */
   async unmount(): Promise<void> {
     if (!this.#mounted) return;
     await run('umount', [this.mountPoint]);
     this.#mounted = false;
+    const deadline = Date.now() + GONE_MS;
+    while ((await run('losetup', ['-j', this.image], { env: withSbin() })).stdout.trim() !== '') {
+      if (Date.now() > deadline) throw new Error(`${this.image} is in use after its umount`);
+      await sleep(20);
+    }
   }
 
   /** The power goes: every later call on it fails with EIO until it is mounted again. */
