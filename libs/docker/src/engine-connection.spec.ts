@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import http from 'node:http';
 import type net from 'node:net';
+import util from 'node:util';
 import { EngineConnection, parseDockerHost } from './engine-connection.ts';
 
 type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void;
@@ -33,6 +34,20 @@ const path = async (versions: { ApiVersion: string; MinAPIVersion: string }): Pr
   const connection = await engine((request, response) => response.end(request.url), versions);
   return (await connection.call({ method: 'GET', path: '/info' })).text;
 };
+
+test('a request among others makes no long text of what is connected to it', async () => {
+  const spied = jest.spyOn(util, 'inspect');
+  try {
+    const connection = await engine((_, response) => response.end('[]'));
+    await connection.call({ method: 'GET', path: '/info' });
+    await Promise.all(Array.from({ length: 10 }, () => connection.call({ method: 'GET', path: '/containers/json' })));
+    const texts = spied.mock.results.map(({ value }) => String(value));
+    expect(texts.filter((text) => text.includes('/containers/json'))).toHaveLength(10);
+    expect(Math.max(...texts.map((text) => text.length))).toBeLessThan(2_000);
+  } finally {
+    spied.mockRestore();
+  }
+});
 
 describe('version', () => {
   test.each([

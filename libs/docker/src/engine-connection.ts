@@ -1,4 +1,5 @@
 import http from 'node:http';
+import { inspect } from 'node:util';
 import type { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { ForgeError, isForgeError } from '@tiny-forge/contracts/domain';
@@ -58,6 +59,14 @@ const anyStatus: Readonly<Record<number, true>> = Object.fromEntries(
   Array.from({ length: 500 }, (_, index) => [index + 100, true as const]),
 );
 
+/**
+ * The modem turns the options of every request into text for its debug output, to any depth and also where that is off: from the
+ * agent and the signal that led through all open sockets and whatever listens to them, and took longer than the Engine's answer.
+ */
+function unexamined<T extends object>(value: T, name: string): T {
+  return Object.defineProperty(value, inspect.custom, { value: () => name });
+}
+
 /** One connection to an Engine: version, time limits, cancellation, and nothing about containers. */
 export class EngineConnection implements Engine {
   readonly #modem: Modem;
@@ -65,7 +74,7 @@ export class EngineConnection implements Engine {
 
   constructor(dockerHost: string | null) {
     // Without keep-alive: an idle socket of an Engine that was restarted would fail the next call.
-    const agent = new http.Agent({ keepAlive: false });
+    const agent = unexamined(new http.Agent({ keepAlive: false }), 'agent');
     const target = parseDockerHost(dockerHost);
     // Explicit `host: undefined`: the modem would take DOCKER_HOST of the process instead.
     const docker = new Docker(
@@ -159,7 +168,7 @@ export class EngineConnection implements Engine {
           isStream: true,
           allowEmpty: request.body !== undefined,
           statusCodes: anyStatus,
-          abortSignal: abort.signal,
+          abortSignal: unexamined(abort.signal, 'signal'),
         },
         (error, response) => {
           if (error) return fail(unreachable(error));
