@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DirectoryUser } from './host-facts.ts';
 
-const LOOKS = 6;
-const BETWEEN_LOOKS_MS = 250;
+/** Between looks, ms: an app waits for the first ones, standing still. */
+const WAITS_MS = [20, 50, 100, 280, 800];
 
 /** Whether a user of a directory stands in the way: it runs, and does not merely have the whole host mounted. */
 export const blocks = (user: DirectoryUser): boolean => user.running && !user.watchesWholeHost;
@@ -12,9 +12,10 @@ export const blocks = (user: DirectoryUser): boolean => user.running && !user.wa
  * of all mounts of the host for a moment, is none. Takes up to 1.25 s when there is one that stays.
  */
 export async function lastingUsers(look: () => Promise<readonly DirectoryUser[]>): Promise<readonly DirectoryUser[]> {
-  for (let n = 1; ; n++) {
+  for (let n = 0; ; n++) {
     const users = await look();
-    if (n === LOOKS || !users.some(blocks)) return users;
-    await sleep(BETWEEN_LOOKS_MS);
+    const wait = WAITS_MS[n];
+    if (wait === undefined || !users.some(blocks)) return users;
+    await sleep(wait);
   }
 }
