@@ -54,9 +54,11 @@ export class AttributeScan {
   }
 
   #scan({ index, root, exclude }: ScannedTree): Promise<Note[]> {
-    const args = ['-R', '-P', '-h', '--absolute-names', '-m', wanted, '/proc/self/fd/3/.'];
+    const args = ['-R', '-P', '-h', '--absolute-names', '-m', wanted, '.'];
+    // From inside: it gives the kernel every path whole, and one that begins in /proc takes twice the time.
     const child = spawn('getfattr', args, {
-      stdio: ['ignore', 'pipe', 'pipe', root],
+      cwd: `/proc/self/fd/${root}`,
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
     });
     this.#children.add(child);
@@ -110,7 +112,7 @@ export class AttributeListing {
   }
 
   #line(line: string): void {
-    const file = /^# file: \/proc\/self\/fd\/3\/\.\/?(.*)$/s.exec(line);
+    const file = /^# file: \.\/?(.*)$/s.exec(line);
     if (file !== null) {
       const path = unquoted(file[1] as string);
       this.#path = this.#exclude.has(path.split('/')[0] as string) ? undefined : path;

@@ -23,9 +23,14 @@ function packedLimit(rawBytes: number): number {
   return rawBytes + (rawBytes >> 7) + 1024;
 }
 
+/**
+ * Level 3 with a table of 2^13 instead of 2^16 short matches, unless a level is asked for: with it both tables stay in a cache
+ * of 1 MiB. Measured on 2 MiB frames: a tenth to a fifth less time, size within 1 % (docs/archive-format.md).
+ */
 function zstdParams(level: number | undefined): Record<number, number> {
-  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants;
-  return { [ZSTD_c_compressionLevel]: level ?? 3, [ZSTD_c_checksumFlag]: 1, [ZSTD_c_contentSizeFlag]: 1 };
+  const { ZSTD_c_compressionLevel, ZSTD_c_chainLog, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants;
+  const params = { [ZSTD_c_compressionLevel]: level ?? 3, [ZSTD_c_checksumFlag]: 1, [ZSTD_c_contentSizeFlag]: 1 };
+  return level === undefined ? { ...params, [ZSTD_c_chainLog]: 13 } : params;
 }
 
 /** Makes independent frames, one after the other. */

@@ -10,6 +10,7 @@ import type { SpaceRule } from './space-watch.ts';
 import type { Thread } from './thread-crew.ts';
 import type { RestoreTrust } from './thread-operations.ts';
 import { LimitedSignal, type TimeLimits } from './time-limits.ts';
+import { WriteBehind } from './write-behind.ts';
 
 export interface ExtractVolumesOptions {
   file: string;
@@ -63,7 +64,7 @@ export interface Fidelity {
 
 /**
  * Extracts volumes and verifies every entry against the authenticated index: content hash, size, type, mode, owner, mtime
- * (microseconds) and links. Nothing is synced: one sync a file system is the caller's. On failure the targets hold a part;
+ * (microseconds) and links. What is written is written back meanwhile, but one sync a file system at the end is the caller's. On failure the targets hold a part;
  * the caller removes them with `removeTree`.
  *
  * @throws ForgeError `ARCHIVE_DAMAGED`, `ARCHIVE_TAMPERED`, `INSUFFICIENT_SPACE`, `IO_ERROR`, `CANCELLED`
@@ -131,8 +132,13 @@ async function restoreRoots(
   }
   const totalBytes = volumes.reduce((sum, volume) => sum + volume.contentBytes, 0);
   const totalEntries = volumes.reduce((sum, volume) => sum + volume.entries, 0);
+  const behind = new WriteBehind(
+    roots.map(([, root]) => root),
+    limited.signal,
+  );
   const meter = new ProgressMeter((doneBytes, doneEntries) => {
     limited.progress();
+    behind.reached(doneBytes);
     options.onProgress?.({ doneBytes, totalBytes, doneEntries, totalEntries });
   });
   await Promise.all(threads.map((thread) => thread.call('progressOpen', [meter.shared])));
@@ -141,8 +147,10 @@ async function restoreRoots(
   limited.progress();
   try {
     await writeVolumes(volumes, table, threads, meter, trust);
+    await behind.finish();
   } finally {
     meter.stop();
+    await behind.stop();
   }
   options.onProgress?.({ doneBytes: totalBytes, totalBytes, doneEntries: totalEntries, totalEntries });
   for (const volume of volumes) checkCounts(volume);

@@ -108,14 +108,12 @@ export class Packer {
       return false;
     }
     try {
-      const before = fstatSync(fd);
-      if (!before.isFile() || before.dev !== Number(planned.device)) {
+      const read = readPlanned(fd, planned, part);
+      if (read === 'replaced') {
         note('replaced');
         return false;
       }
-      const whole = fill(fd, part, 0, undefined);
-      if (!whole) note('shorter');
-      else if (changedSincePlan(planned, fstatSync(fd))) note('changed');
+      if (read !== 'same') note(read);
       return true;
     } finally {
       if (planned.held < 0) closeReadOnly(fd);
@@ -155,6 +153,25 @@ export class Packer {
       spare,
     };
   }
+}
+
+/**
+ * What it was is looked at once, after it was read: a look before would cost a tenth of a small file, and what a name that
+ * turned into something else gives is dropped all the same.
+ */
+function readPlanned(fd: number, planned: PlannedEntry, part: Buffer): 'same' | 'changed' | 'shorter' | 'replaced' {
+  let whole = false;
+  let failure: Error | undefined;
+  try {
+    whole = fill(fd, part, 0, undefined);
+  } catch (error) {
+    failure = error as Error;
+  }
+  const now = fstatSync(fd);
+  if (!now.isFile() || now.dev !== Number(planned.device)) return 'replaced';
+  if (failure !== undefined) throw failure;
+  if (!whole) return 'shorter';
+  return changedSincePlan(planned, now) ? 'changed' : 'same';
 }
 
 /**

@@ -44,7 +44,10 @@ export function hasSureTimes(directory: number): boolean {
  * time of its file only at the first write after that: without this, later ones could not be seen.
  */
 export async function writeBack(directory: number, signal: AbortSignal | undefined): Promise<void> {
-  const child = spawn('sync', ['-f', '/proc/self/fd/3/.'], { stdio: ['ignore', 'ignore', 'ignore', directory] });
+  const child = spawn('sync', ['-f', '/proc/self/fd/3/.'], {
+    stdio: ['ignore', 'ignore', 'ignore', directory],
+    env: { PATH: process.env['PATH'] ?? '' },
+  });
   const end = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', end, { once: true });
   try {
