@@ -92,7 +92,8 @@ describe('dispatch', () => {
   });
 
   test('a failure inside a restore starts nothing old', async () => {
-    const workload = bench.workload();
+    const health = { type: 'stable', stableSeconds: 1, timeoutSeconds: 10, intervalSeconds: 1 } as const;
+    const workload = bench.workload({ health });
     await bench.dispatch({ workload });
     await bench.deployer.stopWorkload({ ...bench.key(workload), timeoutSeconds: 1, signal: bench.signal });
     await expect(

@@ -296,7 +296,7 @@ export interface CaptureEngine {
   remove(workloadId: string, snapshotId: string): Promise<void>;
   /** Where the archive of a snapshot is, or will be. */
   archivePath(workloadId: string, snapshotId: string, codec: Codec): string;
-  /** For the start of a server, when nothing captures: removes archives that an earlier process began. @returns how many */
+  /** For the start of a server, when nothing captures: removes archives and records that an earlier process began. @returns how many */
   sweepUnfinished(): Promise<number>;
   /** Unpauses what a killed server left paused. */
   sweepPauses(signal: AbortSignal): Promise<readonly string[]>;

@@ -15,7 +15,7 @@ import { naming } from '../ports/fs-error.ts';
 import type { CaptureEngine, CaptureInput, CaptureResult, StepContext } from '../restore-engine.ts';
 import { innerNamesIn } from '../swap/inner-names.ts';
 import { PauseRecords } from './pause-record.ts';
-import { partialOf, sweepUnfinished, WarmPasses } from './warm-passes.ts';
+import { partialOf, sweepUnfinished, unfinishedOf, WarmPasses } from './warm-passes.ts';
 import { resumeRecorded, whileQuiesced, type QuiesceParts } from './quiesced.ts';
 
 export type CaptureEngineOptions = Omit<RestoreEngineOptions, 'healthOf' | 'mountUsers'>;
@@ -75,7 +75,7 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
         const file = archivePath(input.workload.id, input.snapshotId, input.codec);
         if ((await fs.stat(file)) !== null) return;
         await makeFolder(fs, dataDir, path.dirname(file));
-        await warmed.make(input.snapshotId, `${file}.new`, signal, async () => {
+        await warmed.make(input.snapshotId, file, signal, async () => {
           const request = await requestOf(parts, input, file, { ...context, signal });
           return archive.warm(request);
         });
@@ -87,7 +87,7 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
         await unlinkIfThere(fs, partialOf(archivePath(workloadId, snapshotId, codec)));
     },
 
-    sweepUnfinished: () => sweepUnfinished(fs, path.join(dataDir, 'snapshots')),
+    sweepUnfinished: () => sweepUnfinished(fs, path.join(dataDir, 'snapshots'), pauses.folder),
 
     // Outside of the mutex: a turn there would abort whatever the workload is doing, and nobody else writes files of this id.
     remove: async (workloadId, snapshotId) => {
@@ -95,7 +95,7 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
       await warmed.drop(snapshotId);
       for (const file of [
         ...files,
-        ...files.map((one) => `${one}.new`),
+        ...files.map(unfinishedOf),
         ...files.map(partialOf),
         resultPath(workloadId, snapshotId),
       ])
@@ -144,7 +144,7 @@ async function capture(
       input,
       signal,
       (inner) => parts.archive.create({ ...request, signal: inner, warm: parts.warmed.take(input.snapshotId) }),
-      () => parts.warmed.make(input.snapshotId, unfinished, signal, () => parts.archive.warm(request)),
+      () => parts.warmed.make(input.snapshotId, at.file, signal, () => parts.archive.warm(request)),
     );
     const content = new Map(created.volumes.map((volume) => [volume.index, volume]));
     const result: CaptureResult = {
@@ -202,7 +202,7 @@ async function requestOf(
     })),
   };
   return {
-    file: `${file}.new`,
+    file: unfinishedOf(file),
     codec: input.codec,
     manifest,
     volumes,

@@ -20,16 +20,16 @@ export interface PauseRecord {
 export class PauseRecords {
   readonly #fs: FsPort;
   readonly #dataDir: string;
-  readonly #folder: string;
+  readonly folder: string;
 
   constructor(fs: FsPort, dataDir: string) {
     this.#fs = fs;
     this.#dataDir = dataDir;
-    this.#folder = path.join(dataDir, 'journal', 'pauses');
+    this.folder = path.join(dataDir, 'journal', 'pauses');
   }
 
   async write(record: PauseRecord): Promise<void> {
-    await makeFolder(this.#fs, this.#dataDir, this.#folder);
+    await makeFolder(this.#fs, this.#dataDir, this.folder);
     await writeDurably(this.#fs, this.#file(record.snapshotId), JSON.stringify(record));
   }
 
@@ -40,8 +40,8 @@ export class PauseRecords {
   }
 
   async list(): Promise<PauseRecord[]> {
-    if ((await this.#fs.stat(this.#folder)) === null) return [];
-    const names = await naming('readdir', this.#folder, () => this.#fs.readDirectory(this.#folder));
+    if ((await this.#fs.stat(this.folder)) === null) return [];
+    const names = await naming('readdir', this.folder, () => this.#fs.readDirectory(this.folder));
     const records: PauseRecord[] = [];
     for (const name of names.filter((one) => one.endsWith('.json'))) {
       const record = await this.read(name.slice(0, -'.json'.length));
@@ -55,6 +55,6 @@ export class PauseRecords {
   }
 
   #file(snapshotId: string): string {
-    return path.join(this.#folder, `${snapshotId}.json`);
+    return path.join(this.folder, `${snapshotId}.json`);
   }
 }

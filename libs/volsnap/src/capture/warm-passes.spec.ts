@@ -28,8 +28,8 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 
 it('is made once, over what an earlier process left, and used once', async () => {
   await writeFile(path.join(dir, 'a.new.partial'), 'left');
-  await passes.make('a', path.join(dir, 'a.new'), never, () => Promise.resolve(pass));
-  await passes.make('a', path.join(dir, 'a.new'), never, () => Promise.reject(new Error('made twice')));
+  await passes.make('a', path.join(dir, 'a'), never, () => Promise.resolve(pass));
+  await passes.make('a', path.join(dir, 'a'), never, () => Promise.reject(new Error('made twice')));
   expect(await readdir(dir)).toEqual([]);
   expect(passes.take('a')).toBe(pass);
   expect(passes.take('a')).toBeNull();
@@ -38,7 +38,7 @@ it('is made once, over what an earlier process left, and used once', async () =>
 });
 
 it('that fails is a warning; one that was to end ends', async () => {
-  const file = path.join(dir, 'a.new');
+  const file = path.join(dir, 'a');
   const fails = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
   await passes.make('a', file, never, fails);
   expect(passes.take('a')).toBeNull();
@@ -47,17 +47,29 @@ it('that fails is a warning; one that was to end ends', async () => {
 });
 
 it('that is not wanted any more is discarded', async () => {
-  await passes.make('a', path.join(dir, 'a.new'), never, () => Promise.resolve(pass));
+  await passes.make('a', path.join(dir, 'a'), never, () => Promise.resolve(pass));
   await passes.drop('a');
   await passes.drop('a');
   expect(discarded).toBe(1);
 });
 
 it('unfinished archives go, finished ones and everything else stay', async () => {
-  expect(await sweepUnfinished(fs, path.join(dir, 'none'))).toBe(0);
+  const pauses = path.join(dir, 'pauses');
+  expect(await sweepUnfinished(fs, path.join(dir, 'none'), pauses)).toBe(0);
   await mkdir(path.join(dir, 'w'));
-  const names = ['1.json', '1.tar.zst', '2.tar.zst.new', '2.tar.zst.new.partial', '3.tar.gz.new.partial', 'x.partial'];
+  const names = [
+    '1.json',
+    '1.tar.zst',
+    '2.tar.zst.new',
+    '2.tar.zst.new.partial',
+    '3.tar.gz.new.partial',
+    '4.json.tmp',
+    'x.partial',
+  ];
   for (const name of names) await writeFile(path.join(dir, 'w', name), '');
-  expect(await sweepUnfinished(fs, dir)).toBe(3);
+  await mkdir(pauses);
+  for (const name of ['5.json', '6.json.tmp']) await writeFile(path.join(pauses, name), '');
+  expect(await sweepUnfinished(fs, dir, pauses)).toBe(5);
+  expect((await readdir(pauses)).sort()).toEqual(['5.json']);
   expect((await readdir(path.join(dir, 'w'))).sort()).toEqual(['1.json', '1.tar.zst', 'x.partial']);
 });

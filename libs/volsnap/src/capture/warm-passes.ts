@@ -11,8 +11,9 @@ interface Totals {
   readonly totalEntries: number;
 }
 
-/** Where the archive of a snapshot grows. */
-export const partialOf = (file: string): string => `${file}.new.partial`;
+/** Where the archive of a snapshot grows, and where it grows ahead. */
+export const unfinishedOf = (file: string): string => `${file}.new`;
+export const partialOf = (file: string): string => `${unfinishedOf(file)}.partial`;
 
 /** The warm passes of this process, by snapshot. Nothing depends on one: it spares time, and a capture without it is the same. */
 export class WarmPasses {
@@ -26,7 +27,7 @@ export class WarmPasses {
     this.#log = log;
   }
 
-  /** One that is there is kept. @throws CANCELLED and nothing else */
+  /** Of the archive `file`; one that is there is kept. @throws CANCELLED and nothing else */
   async make(
     snapshotId: string,
     file: string,
@@ -35,7 +36,7 @@ export class WarmPasses {
   ): Promise<void> {
     if (this.#passes.has(snapshotId)) return;
     try {
-      await unlinkIfThere(this.#fs, `${file}.partial`);
+      await unlinkIfThere(this.#fs, partialOf(file));
       const pass = await work();
       if (pass === null) return;
       this.#passes.set(snapshotId, pass);
@@ -70,18 +71,25 @@ export class WarmPasses {
   }
 }
 
-/** Removes archives that nobody writes any more. */
-export async function sweepUnfinished(fs: FsPort, snapshots: string): Promise<number> {
+/** What a killed capture leaves: an archive that grew, a result or a record of a pause that was not yet in its place. */
+const unfinishedName = /\.tar\.(?:zst|gz)\.new(?:\.partial)?$|\.json\.tmp$/;
+
+/** Removes what nobody writes any more, in the folders of snapshots and in that of the pauses. @returns how many files */
+export async function sweepUnfinished(fs: FsPort, snapshots: string, pauses: string): Promise<number> {
   let removed = 0;
-  if ((await fs.stat(snapshots)) === null) return removed;
-  for (const workload of await naming('readdir', snapshots, () => fs.readDirectory(snapshots))) {
-    const folder = path.join(snapshots, workload);
-    if ((await fs.stat(folder))?.kind !== 'directory') continue;
-    for (const name of await naming('readdir', folder, () => fs.readDirectory(folder))) {
-      if (!/\.tar\.(?:zst|gz)\.new(?:\.partial)?$/.test(name)) continue;
+  const folders = (await namesIn(fs, snapshots)).map((workload) => path.join(snapshots, workload));
+  for (const folder of [...folders, pauses]) {
+    for (const name of await namesIn(fs, folder)) {
+      if (!unfinishedName.test(name)) continue;
       await unlinkIfThere(fs, path.join(folder, name));
       removed++;
     }
   }
   return removed;
+}
+
+/** Empty: there is no such directory. */
+async function namesIn(fs: FsPort, folder: string): Promise<readonly string[]> {
+  if ((await fs.stat(folder))?.kind !== 'directory') return [];
+  return naming('readdir', folder, () => fs.readDirectory(folder));
 }

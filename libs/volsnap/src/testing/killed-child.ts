@@ -5,15 +5,13 @@ import type { FrozenPlan } from '../restore-engine.ts';
 import { CountingFsPort } from './counting-fs-port.ts';
 import { jsonArchive } from './json-archive-port.ts';
 import { killingFsPort } from './killing-fs-port.ts';
-import { quietContext, RestoreHouse, type HouseFacts } from './restore-house.ts';
+import { quietContext, RestoreHouse } from './restore-house.ts';
+import type { KillOrder } from './run-child.ts';
 
 /** What a child is to do, and where it dies. Given as a file, named in the first argument. */
-export interface ChildOrder {
-  readonly facts: HouseFacts;
+export interface ChildOrder extends KillOrder {
   readonly plan: FrozenPlan;
   readonly action: 'extract' | 'stop' | 'swap' | 'undo' | 'finish' | 'sweep' | 'whole' | 'recover';
-  /** null: lives, and prints how many calls it made. */
-  readonly kill: { readonly at: number; readonly when: 'before' | 'after' } | null;
 }
 
 const order = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as ChildOrder;

@@ -163,21 +163,21 @@ export class RestoreHouse {
     return (await readdir(this.volumes)).filter((name) => name !== 'data' && name !== 'files').sort();
   }
 
+  captureInput(): CaptureInput {
+    return {
+      workload: this.workload(),
+      snapshotId: randomUUID(),
+      kind: 'manual',
+      quiesce: 'pause',
+      codec: 'zstd',
+      links: 'by-volume',
+      targets: null,
+      reserve: true,
+    };
+  }
+
   async capture(more: Partial<CaptureInput> = {}, engine: CaptureEngine = this.capturer()): Promise<CaptureResult> {
-    return engine.capture(
-      {
-        workload: this.workload(),
-        snapshotId: randomUUID(),
-        kind: 'manual',
-        quiesce: 'pause',
-        codec: 'zstd',
-        links: 'by-volume',
-        targets: null,
-        reserve: true,
-        ...more,
-      },
-      quietContext(),
-    );
+    return engine.capture({ ...this.captureInput(), ...more }, quietContext());
   }
 
   source(result: CaptureResult): SnapshotSource {

@@ -2,7 +2,13 @@ import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { ChildOrder } from './killed-child.ts';
+import type { HouseFacts } from './restore-house.ts';
+
+export interface KillOrder {
+  readonly facts: HouseFacts;
+  /** null: lives, and prints how many calls it made. */
+  readonly kill: { readonly at: number; readonly when: 'before' | 'after' } | null;
+}
 
 export interface ChildEnd {
   readonly killed: boolean;
@@ -11,11 +17,11 @@ export interface ChildEnd {
   readonly effects: readonly number[];
 }
 
-/** Runs one order in a process of its own. @throws Error with what it wrote, when it ended in any other way than SIGKILL or success */
-export async function runChild(order: ChildOrder): Promise<ChildEnd> {
+/** Runs one order in a process of its own. @param program beside this file @throws Error with what it wrote, when it ended in any other way than SIGKILL or success */
+export async function runChild<T extends KillOrder>(order: T, program = 'killed-child.ts'): Promise<ChildEnd> {
   const file = path.join(order.facts.root, 'order.json');
   await writeFile(file, JSON.stringify(order));
-  const script = path.join(import.meta.dirname, 'killed-child.ts');
+  const script = path.join(import.meta.dirname, program);
   const child = spawn(
     process.execPath,
     ['--conditions=tiny-forge-source', '--disable-warning=ExperimentalWarning', script, file],
