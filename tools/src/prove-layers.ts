@@ -29,6 +29,7 @@ export const LAYERS: readonly Layer[] = [
   { ...volsnap, cell: 'L1 weak', files: ['crash-weak\\.prove'] },
   { ...volsnap, cell: 'L2 killed processes', files: ['/kill\\.int\\.spec'] },
   { ...volsnap, cell: 'L2 killed captures', files: ['/kill-capture\\.int\\.spec'] },
+  { ...volsnap, cell: 'L2 killed in a mount', files: ['/inner-swap\\.int\\.spec'] },
   { ...volsnap, cell: 'L1 ordered', files: ['crash-ordered\\.prove'] },
   { ...volsnap, cell: 'L3 failing calls', files: ['/fail\\.int\\.spec', 'failing-calls\\.spec'] },
   { ...volsnap, cell: 'mutations', files: ['crash-mutants\\.prove'] },

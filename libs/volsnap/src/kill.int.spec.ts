@@ -94,7 +94,7 @@ describe('SIGKILL', () => {
     expect(whole.effects.length).toBeGreaterThan(8);
     const seen = new Set<string>();
 
-    await inLanes(thin(everyCall(whole), 4), async (scene, kill) => {
+    await inLanes(thin(everyCall(whole), 6), async (scene, kill) => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
       const end = await runChild({ facts: scene.house.facts, plan, action: 'swap', kill });
       expect(end.killed).toBe(true);
@@ -125,7 +125,7 @@ describe('SIGKILL', () => {
     const undoing = await runChild({ facts: first.house.facts, plan, action: 'undo', kill: null });
     await first.house.remove();
 
-    await inLanes(thin(aroundEffects(undoing), 4), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(undoing), 6), async (scene, kill) => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
       await fresh(scene).swap(plan, quietContext());
       expect((await runChild({ facts: scene.house.facts, plan, action: 'undo', kill })).killed).toBe(true);
@@ -161,7 +161,7 @@ describe('SIGKILL', () => {
     await first.house.remove();
     expect(sweeping.effects.length).toBeGreaterThan(5);
 
-    await inLanes(thin(aroundEffects(sweeping), 3), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(sweeping), 5), async (scene, kill) => {
       const plan = await half(scene);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'sweep', kill })).killed).toBe(true);
       const report = await fresh(scene).sweep(signal);
@@ -182,7 +182,7 @@ describe('SIGKILL', () => {
     const finishing = await runChild({ facts: first.house.facts, plan, action: 'finish', kill: null });
     await first.house.remove();
 
-    await inLanes(thin(aroundEffects(extracting), 5), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(extracting), 8), async (scene, kill) => {
       await scene.house.write('newer');
       const plan = await scene.house.preflight(fresh(scene), scene.snapshot);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'extract', kill })).killed).toBe(true);
@@ -193,7 +193,7 @@ describe('SIGKILL', () => {
       expect(await scene.house.leftovers()).toEqual([]);
       expect(await scene.house.generations()).toEqual(['newer', 'newer']);
     });
-    await inLanes(thin(aroundEffects(finishing), 5), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(finishing), 8), async (scene, kill) => {
       await scene.house.write('newer');
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot);
       await fresh(scene).swap(plan, quietContext());
@@ -212,7 +212,7 @@ describe('SIGKILL', () => {
     const whole = await runChild({ facts: first.house.facts, plan, action: 'whole', kill: null });
     await first.house.remove();
     const ends = new Set<string>();
-    const kills = thin(everyCall(whole), 16);
+    const kills = thin(everyCall(whole), 24);
 
     await inLanes(kills, async (scene, kill) => {
       await scene.house.write('newer');
@@ -246,7 +246,7 @@ describe('SIGKILL', () => {
     await first.house.removeContainers();
     await first.house.remove();
 
-    await inLanes(thin(aroundEffects(stopping), 3), async (scene, kill) => {
+    await inLanes(thin(aroundEffects(stopping), 5), async (scene, kill) => {
       const { plan, container } = await prepared(scene);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'stop', kill })).killed).toBe(true);
       await fresh(scene).sweep(signal);
