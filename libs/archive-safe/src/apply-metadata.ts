@@ -44,7 +44,7 @@ const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 
 /**
  * Owner, then mode (chown clears the setuid bit), then time; then reads all of it back from the same descriptor. `made` is the
- * mode it was made with: what a new file has already is not set again (half of the calls of a small file), and still read
+ * mode it was made with: what a new file has already is not set again (a third of the calls of a small file), and still read
  * back; where that shows that it was not so, everything is set.
  * An mtime outside of what the file system can hold is noted; everything else that is not kept is refused.
  *

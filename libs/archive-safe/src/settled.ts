@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readlinkSync, statfsSync } from 'node:fs';
+import { fstatSync, readlinkSync, statfsSync } from 'node:fs';
 import os from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import type { FileMark } from './job-cutter.ts';
@@ -40,10 +40,17 @@ export function hasSureTimes(directory: number): boolean {
 }
 
 /**
- * Writes back the dirty pages of the file system of an open directory. A page that an app changes through a mapping changes the
+ * Writes back the dirty pages of the file systems of some open directories, each once, one after the other. A page that an app changes through a mapping changes the
  * time of its file only at the first write after that: without this, later ones could not be seen.
  */
-export async function writeBack(directory: number, signal: AbortSignal | undefined): Promise<void> {
+export async function writeBack(directories: readonly number[], signal: AbortSignal | undefined): Promise<void> {
+  const oneEach = new Map(directories.map((directory) => [fstatSync(directory).dev, directory]));
+  for (const directory of oneEach.values()) await syncFileSystem(directory, signal);
+}
+
+async function syncFileSystem(directory: number, signal: AbortSignal | undefined): Promise<void> {
+  // One that was aborted before it began would never be told.
+  signal?.throwIfAborted();
   const child = spawn('sync', ['-f', '/proc/self/fd/3/.'], {
     stdio: ['ignore', 'ignore', 'ignore', directory],
     env: { PATH: process.env['PATH'] ?? '' },

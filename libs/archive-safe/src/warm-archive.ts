@@ -52,8 +52,10 @@ export async function warmArchive(options: CreateArchiveOptions & WarmRules): Pr
 
 async function isSureGround(volumes: readonly ScanVolume[], signal: AbortSignal | undefined): Promise<boolean> {
   if (!volumes.every(({ root }) => hasSureTimes(root))) return false;
-  const oneEach = new Map(volumes.map(({ root }) => [fstatSync(root).dev, root]));
-  for (const root of oneEach.values()) await writeBack(root, signal);
+  await writeBack(
+    volumes.map(({ root }) => root),
+    signal,
+  );
   return true;
 }
 

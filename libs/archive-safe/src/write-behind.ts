@@ -1,4 +1,3 @@
-import { fstatSync } from 'node:fs';
 import { writeBack } from './settled.ts';
 
 /** Less than that is written back by the sync at the end in a moment. */
@@ -6,32 +5,31 @@ const everyBytes = 256 << 20;
 
 /**
  * Has the kernel write back what is dirty while the rest is still extracted: by itself it waits for seconds, and the sync at
- * the end has all of it to do (a third of a restore of small files, docs/archive-format.md). One sync at a time.
+ * the end has all of it to do (docs/archive-format.md, Speed). One sync at a time.
  */
 export class WriteBehind {
-  #roots: number[];
+  #roots: readonly number[];
   #signal: AbortSignal;
   #stop = new AbortController();
   #written = 0;
   #running: Promise<void> | undefined;
   #failure: Error | undefined;
 
-  /** `roots`: open directories; of those on one file system the first is taken. */
+  /** `roots`: open directories. */
   constructor(roots: readonly number[], signal: AbortSignal) {
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
-    const byDevice = new Map(roots.map((root) => [fstatSync(root).dev, root]));
-    this.#roots = [...byDevice.values()];
+    this.#roots = roots;
   }
 
   /** Told of the bytes that were written so far. */
   reached(bytes: number): void {
     if (this.#running !== undefined || this.#failure !== undefined || bytes - this.#written < everyBytes) return;
     this.#written = bytes;
-    this.#running = Promise.all(this.#roots.map((root) => writeBack(root, this.#signal)))
+    this.#running = writeBack(this.#roots, this.#signal)
       .catch((error: unknown) => {
         this.#failure = error as Error;
       })
-      .then(() => {
+      .finally(() => {
         this.#running = undefined;
       });
   }
