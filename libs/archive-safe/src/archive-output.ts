@@ -13,6 +13,9 @@ import { damaged } from './refusal.ts';
 import { SpaceWatch } from './space-watch.ts';
 import { encodeHeader, paddingOf } from './tar-header.ts';
 
+/** The kernel begins to write back by itself after many seconds; the sync at the end would have all of it to do. */
+const syncEveryBytes = 64 << 20;
+
 /** Puts the parts of an archive into its file in order, hashes them, and keeps the table. */
 export class ArchiveOutput {
   readonly notes = new NoteList();
@@ -31,6 +34,9 @@ export class ArchiveOutput {
   #order: number[] = [];
   #open: Segment | undefined;
   #space: SpaceWatch;
+  #syncedUpTo = 0;
+  #syncing: Promise<void> | undefined;
+  #syncFailure: Error | undefined;
 
   constructor(handle: FileHandle, options: CreateArchiveOptions) {
     this.#handle = handle;
@@ -152,6 +158,7 @@ export class ArchiveOutput {
     const trailer = encodeTrailer(this.#position, table, this.#codec, this.#options.key);
     await this.#write(wrapHidden(table, this.#codec));
     await this.#write(trailer);
+    await this.written();
     return {
       bytes: this.#position,
       sha256: moved ? sha256(trailer).toString('hex') : this.#hash.digest('hex'),
@@ -160,6 +167,16 @@ export class ArchiveOutput {
       volumes: volumes.map(({ index, contentBytes, entries }) => ({ index, contentBytes, entries })),
       notes,
     };
+  }
+
+  /**
+   * To be called before the last sync of the file.
+   *
+   * @throws what an earlier sync failed with: the kernel tells an error of writing back once, and a later sync would not see it
+   */
+  async written(): Promise<void> {
+    await this.#syncing;
+    if (this.#syncFailure !== undefined) throw this.#syncFailure;
   }
 
   /** Hides the segments that are not kept from stock tools. */
@@ -198,6 +215,20 @@ export class ArchiveOutput {
     this.#hash.update(bytes);
     await this.#put(bytes, this.#position);
     this.#position += bytes.length;
+    if (this.#position - this.#syncedUpTo >= syncEveryBytes && this.#syncing === undefined) this.#syncSoFar();
+  }
+
+  /** Beside what is packed meanwhile. Whoever closes the handle waits for it: Node does, for every call on it. */
+  #syncSoFar(): void {
+    this.#syncedUpTo = this.#position;
+    this.#syncing = this.#handle
+      .datasync()
+      .catch((error: unknown) => {
+        this.#syncFailure ??= error as Error;
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+      });
   }
 
   async #put(bytes: Uint8Array, position: number): Promise<void> {

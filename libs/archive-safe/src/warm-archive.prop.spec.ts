@@ -198,7 +198,8 @@ test('an archive made of a warm pass is that of the tree as it was at the end, f
         const work = mkdtempSync(path.join(base, 'run-'));
         const source = emptyDir(work, 'source');
         for (const node of nodes) make(source, node);
-        await sleep(25);
+        // The margin, the time that writing the largest file may take (`markOf`), and two ticks of the clock.
+        await sleep(60);
         const volumes = [
           { index: 0, root: source, links: 2 as const },
           { index: 3, root: source, links: 2 as const },

@@ -83,6 +83,7 @@ async function pack(
     const number = out.count - 1;
     segments.push({ number, volume, ...out.indexOf(number), marks });
   });
+  await out.written();
   return marked > maxMarks ? undefined : { out, segments };
 }
 
