@@ -137,6 +137,22 @@ describe('mountUsers', () => {
     expect(await mountUsers([{ path: live }])).toMatchObject([{ relation: 'same', containerId: id }]);
   });
 
+  asRoot('no user: a container that is being made, though it has a copy of all mounts for a moment', async () => {
+    const live = await directory('while made');
+    await bind(live, live);
+    const found: unknown[] = [];
+    let looks = 0;
+    let made = false;
+    const looking = (async () => {
+      for (; !made; looks++) found.push(...(await mountUsers([{ path: live }])));
+    })();
+    for (let n = 0; n < 8; n++) await container(await directory('another'));
+    made = true;
+    await looking;
+    expect(found).toEqual([]);
+    expect(looks).toBeGreaterThan(8);
+  });
+
   asRoot('no user: a created container, a stopped one, our own namespace', async () => {
     const live = await directory('idle');
     await bind(live, await directory('idle-alias'));

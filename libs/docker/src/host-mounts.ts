@@ -34,9 +34,9 @@ export interface MountUser {
  * Processes in other mount namespaces that have one of `trees` mounted, told by device and root field of `/proc/<pid>/mountinfo`: after a rename
  * of the directory these follow it, while `docker inspect` goes on naming the old path (facts: crash-safety 4). A container that was created but
  * does not run is no user. `around` is told of containers only: every service with a namespace of its own has `/` mounted; for the same reason a mount
- * of this host that a process of no container merely has a copy of, in the same place below the same `/`, is none.
- * One entry per process, directory and mount. A container that is being made has every mount of this host for a moment: whoever blocks on the
- * answer looks again.
+ * of this host that a process merely has a copy of, in the same place below the same `/`, is none. That is how a container looks for a moment while it
+ * is being made, too; where this process has another `/` than the Engine it is told then, so whoever blocks on the answer looks again.
+ * One entry per process, directory and mount.
  * @throws ForgeError IO_ERROR when the mounts of a process may not be read: what cannot be seen is not reported as free
  */
 export async function mountUsers(trees: readonly TreeRef[]): Promise<MountUser[]> {
@@ -62,11 +62,9 @@ export async function mountUsers(trees: readonly TreeRef[]): Promise<MountUser[]
     if (hits.length === 0) continue;
     const containerId = await containerOf(pid);
     const command = (await ofProcess(pid, () => readFile(`/proc/${pid}/comm`, 'utf8')))?.trim() ?? '';
-    for (const hit of hits) {
-      const { isCopy, ...user } = hit;
-      if (containerId !== null || (user.relation !== 'around' && !isCopy)) {
-        users.push({ ...user, pid: Number(pid), containerId, command });
-      }
+    for (const { isCopy, ...user } of hits) {
+      if (isCopy || (containerId === null && user.relation === 'around')) continue;
+      users.push({ ...user, pid: Number(pid), containerId, command });
     }
   }
   return users;
