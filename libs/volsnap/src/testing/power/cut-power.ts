@@ -29,6 +29,7 @@ async function expectRecovery(world: LoopWorld, at: number): Promise<'old' | 'ne
   const side = status?.done === true ? 'new' : 'old';
   expect(world.side()).toBe(side);
   expect(world.leftovers()).toEqual([]);
+  expect(world.wrongRoots(side)).toEqual([]);
   expect(world.violations).toEqual([]);
   expect(world.docker.mounted()).toHaveLength(world.livePaths.length);
   expect(await world.engine(fs).sweep(never)).toMatchObject({ swappedForward: [], swappedBack: [], collected: [] });

@@ -57,10 +57,13 @@ export function powerCutProof(kind: LoopKind): void {
       );
     });
 
-    here('of both file systems of a restore', () => {
+    here.each([
+      ['two directories', 'beside'],
+      ['a directory and a mount point', 'mount point'],
+    ] as const)('of both file systems of a restore of %s', (what, shape) => {
       let world: LoopWorld;
       beforeAll(async () => {
-        world = await LoopWorld.build(kind, under);
+        world = await LoopWorld.build(kind, shape, under);
       }, MINUTES);
       afterAll(() => world.remove(), MINUTES);
 
@@ -68,7 +71,9 @@ export function powerCutProof(kind: LoopKind): void {
         'after every effect: all old or all new',
         async () => {
           const found = await cutAtEveryEffect(world, isProof ? 1 : 3, stride);
-          proofNote(`${kind}: power cut after ${found.cuts} effects: ${found.old} all old, ${found.new} all new`);
+          proofNote(
+            `${kind}, ${what}: power cut after ${found.cuts} effects: ${found.old} all old, ${found.new} all new`,
+          );
           expect(found.old).toBeGreaterThan(0);
           expect(found.new).toBeGreaterThan(0);
         },
@@ -83,7 +88,7 @@ export function powerCutProof(kind: LoopKind): void {
         async (how, sync) => {
           const found = await copyAtEveryEffect(world, stride, sync);
           proofNote(
-            `${kind}: ${found.cuts} copies of live devices, ${how}: ${found.old} all old, ${found.new} all new`,
+            `${kind}, ${what}: ${found.cuts} copies of live devices, ${how}: ${found.old} all old, ${found.new} all new`,
           );
           expect(found.cuts).toBeGreaterThan(3);
         },
