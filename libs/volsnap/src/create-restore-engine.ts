@@ -8,7 +8,7 @@ import { WorkloadMutex } from './host-mutex.ts';
 import { txIdOf } from './journal/journal-name.ts';
 import { JournalStore } from './journal/journal-store.ts';
 import { collectKept, keptTrees } from './kept/kept-trees.ts';
-import { statusOf } from './transaction-status.ts';
+import { statusOfFound } from './transaction-status.ts';
 import { acceptVerdict, examine, needsOperator } from './operator.ts';
 import type { MountUsers } from './plan/directory-users.ts';
 import { DEFAULT_RESERVE, type ReserveRule } from './plan/space-needs.ts';
@@ -113,13 +113,11 @@ export function engineOver(parts: EngineParts, mutex: WorkloadMutex): RestoreEng
     sweep: (signal) => ours(sweep(parts, signal)),
     openTransactions: async () => {
       const open = await ours(journals.list());
-      return open.flatMap((found) =>
-        found.kind === 'transaction' && found.tx.state !== 'CLOSED' ? [statusOf(found.tx)] : [],
-      );
+      return open.flatMap((found) => statusOfFound(found) ?? []).filter(({ record }) => record !== 'CLOSED');
     },
     status: async (operationId) => {
       const found = await ours(journals.find(txIdOf(operationId)));
-      return found?.kind === 'transaction' ? statusOf(found.tx) : null;
+      return found && statusOfFound(found);
     },
     examine: (operationId) => ours(examine(parts, operationId)),
     acceptVerdict: (operationId, verdict, by) => ours(acceptVerdict(parts, operationId, verdict, by)),

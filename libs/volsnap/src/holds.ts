@@ -1,7 +1,8 @@
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import type { EngineParts } from './engine-parts.ts';
 import { overlaps } from './identity/mount-table.ts';
-import { reservesDirectories, type Transaction } from './journal/transaction.ts';
+import { reservedBy } from './journal/journal-store.ts';
+import type { Transaction } from './journal/transaction.ts';
 
 /** Id of the operation whose OPERATOR (or corrupt) journal holds the workload. */
 export async function heldBy(parts: EngineParts, workloadId: string): Promise<string | null> {
@@ -28,18 +29,17 @@ export async function assertMayStart(
   const holder = await heldBy(parts, workloadId);
   if (holder !== null) throw new ForgeError({ code: 'WORKLOAD_HELD', params: { operationId: holder } });
   for (const found of await parts.journals.list()) {
-    if (found.kind !== 'transaction' || !reservesDirectories(found.tx)) continue;
-    const { tx } = found;
-    if (tx.operationId === operationId && mayStartItself(tx)) continue;
-    const reserved = tx.begin.plan.targets.map((target) => target.hostPath);
+    const owner = found.kind === 'transaction' ? found.tx : found.owner;
+    if (found.kind === 'transaction' && owner.operationId === operationId && mayStartItself(found.tx)) continue;
+    const reserved = reservedBy(found);
     const taken =
       hostPaths.find((path) => reserved.some((other) => overlaps(path, other))) ??
       // A start without volumes is still a start of an app that is being restored.
-      (tx.workloadId === workloadId ? reserved[0] : undefined);
+      (owner.workloadId === workloadId ? reserved[0] : undefined);
     if (taken !== undefined)
       throw new ForgeError({
         code: 'VOLUME_IN_USE',
-        params: { path: taken, user: `restore ${tx.operationId}`, operationId: tx.operationId },
+        params: { path: taken, user: `restore ${owner.operationId}`, operationId: owner.operationId },
       });
   }
 }

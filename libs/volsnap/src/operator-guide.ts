@@ -47,6 +47,18 @@ export function operatorGuide(views: readonly VolumeView[], txId: string): Opera
   return { volumes: views.map(describe), commands };
 }
 
+/** Of a journal that tells nothing: where to look. */
+export const unreadableGuide = (journal: string, txId: string): OperatorGuide => ({
+  volumes: [],
+  commands: [
+    { summary: 'Keep the damaged journal', command: `cp -a -- ${quote(journal)} ${quote(`${journal}.damaged`)}` },
+    {
+      summary: 'What the restore left beside the volumes (.old: from before the restore, .new: from the snapshot)',
+      command: `find / -xdev -name ${quote(`.*restore-${txId}*`)}`,
+    },
+  ],
+});
+
 function describe(view: VolumeView): OperatorGuide['volumes'][number] {
   const { target, livePath } = view.volume;
   const otherIsOld = view.live !== 'old' && view.oldAt !== null && view.oldAt !== livePath;

@@ -1,10 +1,10 @@
 import { ForgeError, type OperatorGuide } from '@tiny-forge/contracts/domain';
 import type { EngineParts } from './engine-parts.ts';
 import { txIdOf } from './journal/journal-name.ts';
-import { corrupt } from './journal/journal-store.ts';
+import type { FoundJournal } from './journal/journal-store.ts';
 import type { SwapVolume } from './journal/record.ts';
 import type { Transaction } from './journal/transaction.ts';
-import { operatorGuide, viewVolumes } from './operator-guide.ts';
+import { operatorGuide, unreadableGuide, viewVolumes } from './operator-guide.ts';
 import type { FrozenPlan } from './restore-engine.ts';
 import { planSwap } from './swap/swap-plan.ts';
 import { examineVolumes } from './swap/swap-volumes.ts';
@@ -23,6 +23,11 @@ export async function needsOperator(
 ): Promise<OperatorGuide> {
   parts.heldInMemory.set(plan.workloadId, plan.operationId);
   const found = await parts.journals.find(plan.txId);
+  if (found?.kind === 'corrupt' && !found.closed) {
+    // The open journal itself holds the workload.
+    parts.heldInMemory.delete(plan.workloadId);
+    return guideOf(parts, found);
+  }
   if (found?.kind !== 'transaction') return operatorGuide(await viewVolumes(parts.fs, planSwap(plan, [])), plan.txId);
   const { tx } = found;
   const guide = operatorGuide(await viewVolumes(parts.fs, volumesOf(tx)), tx.txId);
@@ -40,28 +45,45 @@ export async function needsOperator(
   return guide;
 }
 
-/** Looks at every tree by identity; touches nothing. @throws NOT_FOUND, TX_CORRUPT */
+/**
+ * Looks at every tree by identity; touches nothing. Without COMMIT there is no way forward: a corrupt journal may have lost it, and then all trees may
+ * be new though nothing says which are old.
+ * @throws NOT_FOUND
+ */
 export async function examine(
   parts: EngineParts,
   operationId: string,
 ): Promise<{ readonly verdict: 'all-new' | 'all-old' | 'unclear'; readonly guide: OperatorGuide }> {
-  const tx = await openTransaction(parts, operationId);
-  const volumes = volumesOf(tx);
-  const verdict = await examineVolumes(parts.fs, volumes);
-  return { verdict, guide: operatorGuide(await viewVolumes(parts.fs, volumes), tx.txId) };
+  const found = await openJournal(parts, operationId);
+  const guide = await guideOf(parts, found);
+  const tx = known(found);
+  if (!tx) return { verdict: 'unclear', guide };
+  const verdict = await examineVolumes(parts.fs, volumesOf(tx));
+  return { verdict: verdict === 'all-new' && !tx.commit ? 'unclear' : verdict, guide };
 }
 
-/** @throws NOT_FOUND, TX_STATE, TX_CORRUPT */
+/** @throws NOT_FOUND, TX_STATE */
 export async function acceptVerdict(
   parts: EngineParts,
   operationId: string,
   verdict: 'all-new' | 'all-old',
   by: string,
 ): Promise<void> {
-  let tx = await openTransaction(parts, operationId);
+  const found = await openJournal(parts, operationId);
+  let tx = known(found);
+  if (!tx) {
+    if (found.kind === 'corrupt') await parts.journals.giveUp(found);
+    return;
+  }
   const reached = verdict === 'all-new' ? 'SWAPPED' : 'ROLLED_BACK';
-  if (tx.state === reached) return;
-  if (tx.state !== 'OPERATOR') {
+  if (found.kind === 'corrupt') {
+    const isEnd = tx.state === 'DONE' || tx.state === 'CLOSED';
+    const detail = `corrupt at byte ${found.offset}`;
+    // In one file with what could be read: by themselves those records may name a state long passed.
+    tx = await parts.journals.supersede(tx, isEnd ? null : { type: 'OPERATOR', code: 'TX_CORRUPT', detail });
+    if (isEnd) return;
+  } else if (tx.state === reached) return;
+  else if (tx.state !== 'OPERATOR') {
     if (!parts.heldInMemory.has(tx.workloadId))
       throw new ForgeError({ code: 'TX_STATE', params: { step: 'recheck', needs: 'OPERATOR', found: tx.state } });
     tx = await parts.journals.append(tx, { type: 'OPERATOR', code: 'UNDO_FAILED', detail: 'recorded late' });
@@ -70,11 +92,19 @@ export async function acceptVerdict(
   parts.heldInMemory.delete(tx.workloadId);
 }
 
-async function openTransaction(parts: EngineParts, operationId: string): Promise<Transaction> {
+const known = (found: FoundJournal): Transaction | null => (found.kind === 'transaction' ? found.tx : found.readable);
+
+async function openJournal(parts: EngineParts, operationId: string): Promise<FoundJournal> {
   const found = await parts.journals.find(txIdOf(operationId));
-  if (found?.kind === 'corrupt') throw corrupt(found.file, found.offset);
-  if (found?.kind !== 'transaction' || found.closed)
+  if (!found || found.closed)
     throw new ForgeError({ code: 'NOT_FOUND', params: { what: `An open restore journal of ${operationId}` } });
-  await parts.journals.trust(found.tx);
-  return found.tx;
+  if (found.kind === 'transaction') await parts.journals.trust(found.tx);
+  return found;
+}
+
+async function guideOf(parts: EngineParts, found: FoundJournal): Promise<OperatorGuide> {
+  const tx = known(found);
+  if (tx) return operatorGuide(await viewVolumes(parts.fs, volumesOf(tx)), tx.txId);
+  const { txId } = found.kind === 'transaction' ? found.tx : found.owner;
+  return unreadableGuide(found.file, txId);
 }

@@ -117,7 +117,9 @@ export interface TransactionStatus {
   readonly txId: string;
   readonly operationId: string;
   readonly workloadId: string;
-  readonly snapshotId: string;
+  /** null as `plan`. */
+  readonly snapshotId: string | null;
+  /** OPERATOR also where the journal is corrupt. */
   readonly record:
     | 'NONE'
     | 'BEGIN'
@@ -140,8 +142,10 @@ export interface TransactionStatus {
   readonly keepsOldTrees: boolean;
   /** From DONE on, where old trees are kept: which, and until when. They may be gone since. */
   readonly kept: KeptTrees | null;
+  /** null: the journal is corrupt, and nothing of it can be read. */
   readonly plan: FrozenPlan | null;
-  readonly startedAt: string;
+  /** null as `plan`. */
+  readonly startedAt: string | null;
 }
 
 /** Starts what `resume` cannot start because its container is gone: deploys the recorded image through the dispatch. */
@@ -208,11 +212,14 @@ export interface RestoreEngine {
   collectKept(signal: AbortSignal, spared?: ReadonlySet<string>): Promise<KeptReport>;
   openTransactions(): Promise<readonly TransactionStatus[]>;
   status(operationId: string): Promise<TransactionStatus | null>;
-  /** For OPERATOR: looks at every tree by identity. */
+  /** For OPERATOR: looks at every tree by identity. `all-new` only where COMMIT is recorded: nothing else may be finished. */
   examine(
     operationId: string,
   ): Promise<{ readonly verdict: 'all-new' | 'all-old' | 'unclear'; readonly guide: OperatorGuide }>;
-  /** After `examine` said all-new or all-old (or `as-is` was accepted): the record that lets recovery go on. */
+  /**
+   * After `examine` said all-new or all-old (or `as-is` was accepted): the record that lets recovery go on. A corrupt journal is superseded by its
+   * readable records; one of which nothing can be read is put away.
+   */
   acceptVerdict(operationId: string, verdict: 'all-new' | 'all-old', by: string): Promise<void>;
   /** @throws VOLUME_IN_USE, WORKLOAD_HELD: restore.md 5.5; `operationId` is the asking operation's own. Called by every dispatch before it starts anything. */
   assertMayStart(workloadId: string, hostPaths: readonly string[], operationId: string): Promise<void>;

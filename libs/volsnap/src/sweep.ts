@@ -147,7 +147,6 @@ async function sweepHolders(parts: EngineParts, signal: AbortSignal): Promise<vo
     if (operationId === undefined) continue;
     const journal = await parts.journals.find(txIdOf(operationId));
     const old = parts.clock.now().getTime() - holder.createdAt.getTime() > HOLDER_LIFE_MS;
-    if (journal ? journal.kind === 'transaction' && journal.closed : old)
-      await parts.docker.removeContainer(holder.id, { force: true }, signal);
+    if (journal ? journal.closed : old) await parts.docker.removeContainer(holder.id, { force: true }, signal);
   }
 }

@@ -1,5 +1,11 @@
-import { isForgeError, type EndedState, type SituationApp, type SituationData } from '@tiny-forge/contracts/domain';
-import type { TransactionStatus } from '@tiny-forge/volsnap';
+import {
+  isForgeError,
+  type EndedState,
+  type OperatorGuide,
+  type SituationApp,
+  type SituationData,
+} from '@tiny-forge/contracts/domain';
+import type { RestoreEngine, TransactionStatus } from '@tiny-forge/volsnap';
 import type { Job, KeptView, OpaquePlan, RecoveredEnd } from '@tiny-forge/workflows';
 import { endRecovered } from '../activities/control-activities.ts';
 import type { ActivityContext } from '../activities/guard-activities.ts';
@@ -26,6 +32,7 @@ export async function recoverByHand(
 
 class Hand {
   readonly #activities: ReturnType<typeof restoreActivities>;
+  readonly #engine: RestoreEngine;
   readonly #journal: TransactionStatus;
   readonly #job: Job;
   readonly #say: (line: string) => void;
@@ -33,6 +40,7 @@ class Hand {
 
   constructor(parts: HostParts, journal: TransactionStatus, say: (line: string) => void) {
     this.#activities = restoreActivities(parts);
+    this.#engine = parts.restoreEngine;
     this.#journal = journal;
     this.#say = say;
     const { operationId, workloadId } = journal;
@@ -42,8 +50,7 @@ class Hand {
   async finish(): Promise<RecoveredEnd> {
     const { record } = this.#journal;
     const plan = this.#journal.plan as unknown as OpaquePlan | null;
-    if (plan === null) return this.#end('FAILED', 'absent', 'current');
-    if (record === 'OPERATOR') return this.#hold(plan, 'UNDO_FAILED', 'an operator has to look at the trees first');
+    if (record === 'OPERATOR' || plan === null) return this.#held();
     const isForward = record === 'COMMIT' || record === 'SWAPPED' || record === 'DONE';
     if (!isForward) return this.#back(plan);
     try {
@@ -89,10 +96,21 @@ class Hand {
     return this.#end(this.#journal.before === null ? 'FAILED' : 'ROLLED_BACK', app, 'current');
   }
 
+  /** Waits for a person already. */
+  async #held(): Promise<RecoveredEnd> {
+    const { guide } = await this.#engine.examine(this.#journal.operationId);
+    return this.#operator(guide, 'an operator has to look at the trees first');
+  }
+
   async #hold(plan: OpaquePlan, code: string, detail: string): Promise<RecoveredEnd> {
-    this.#say(`  ${detail}`);
     const of = { job: this.#job, plan, code, detail };
     const { guide } = await this.#activities.needsOperator(of, this.#context);
+    return this.#operator(guide, detail);
+  }
+
+  #operator(guide: OperatorGuide, detail: string): RecoveredEnd {
+    this.#say(`  ${detail}`);
+    for (const { summary, command } of guide.commands) this.#say(`  # ${summary}\n  ${command}`);
     return {
       operationId: this.#journal.operationId,
       state: 'NEEDS_OPERATOR',

@@ -118,7 +118,9 @@ export class OperationService {
   /** An operation of kind `recover` looks at every tree and ends this one, or leaves it. @throws NOT_WAITING and what a submission throws */
   async recheck(operation: OperationRecord, accept: 'as-is' | undefined, by: Submitter): Promise<Submitted> {
     await this.#submissions.precheck('recover', operation.workloadId, operation.id);
-    if (operation.state !== 'NEEDS_OPERATOR') throw new RequestError('NOT_WAITING');
+    // A journal that was damaged after the end of its operation holds the workload as well.
+    const holds = operation.state === 'NEEDS_OPERATOR' || (await this.#submissions.holds(operation));
+    if (!holds) throw new RequestError('NOT_WAITING');
     const workload = await this.#workload(operation);
     return this.#submissions.submit(
       {

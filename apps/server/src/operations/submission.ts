@@ -70,7 +70,8 @@ export class Submissions {
     const open = await this.#parts.state.operations.open(workloadId);
     if (HELD.includes(kind)) {
       const held =
-        open.find((operation) => operation.state === 'NEEDS_OPERATOR')?.id ?? (await this.#heldBy(workloadId));
+        open.find((operation) => operation.state === 'NEEDS_OPERATOR')?.id ??
+        (await this.#parts.restoreEngine.heldBy(workloadId));
       if (held !== null) throw new RequestError('WORKLOAD_HELD', { operationId: held });
     }
     if (!isExclusive(kind)) return;
@@ -81,6 +82,11 @@ export class Submissions {
         (operation.acceptedAt !== null || operation.begunAt !== null),
     );
     if (other) throw new RequestError('OPERATION_IN_PROGRESS', { operationId: other.id, kind: other.kind });
+  }
+
+  /** Whether the journal of this operation holds its workload. */
+  async holds({ id, workloadId }: { readonly id: string; readonly workloadId: string }): Promise<boolean> {
+    return (await this.#parts.restoreEngine.heldBy(workloadId)) === id;
   }
 
   /** @throws SERVICE_UNAVAILABLE naming the part that is away */
@@ -178,9 +184,6 @@ export class Submissions {
   }
 
   /** The journal on the host is what holds; a process without that host's files knows the row alone. */
-  async #heldBy(workloadId: string): Promise<string | null> {
-    return this.#parts.restoreEngine.heldBy(workloadId);
-  }
 }
 
 /** Kinds whose end is a new snapshot. */

@@ -8,14 +8,24 @@ import type { FsPort } from '../ports/fs-port.ts';
 import type { FrozenPlan } from '../restore-engine.ts';
 import { encodeRecord, scanJournal } from './journal-bytes.ts';
 import { cutTornTail, overwriteSame, writeAhead, writeJournalFile } from './journal-file.ts';
-import { journalName, parseJournalName, type JournalName, type JournalOwner } from './journal-name.ts';
+import { journalName, parseJournalName, type JournalName } from './journal-name.ts';
 import type { JournalRecord, StoredRecord } from './record.ts';
 import { foldRecords, reservesDirectories, type Transaction } from './transaction.ts';
 
 /** One transaction's journal as found on disk. */
 export type FoundJournal =
   | { readonly kind: 'transaction'; readonly file: string; readonly closed: boolean; readonly tx: Transaction }
-  | { readonly kind: 'corrupt'; readonly file: string; readonly offset: number; readonly owner: JournalOwner };
+  | CorruptJournal;
+
+export interface CorruptJournal {
+  readonly kind: 'corrupt';
+  readonly file: string;
+  readonly closed: boolean;
+  readonly offset: number;
+  readonly owner: JournalName;
+  /** What the records before the damage say: more may have happened since. null: there is none of them. */
+  readonly readable: Transaction | null;
+}
 
 /**
  * The journals of one host (restore.md 3). The caller holds the data-directory lock and the workload's mutex: nobody else appends.
@@ -97,25 +107,10 @@ export class JournalStore {
    * @throws IO_ERROR, INSUFFICIENT_SPACE
    */
   async append(tx: Transaction, body: JournalRecord): Promise<Transaction> {
-    const head = {
-      v: 1,
-      tx: tx.txId,
-      operationId: tx.operationId,
-      workloadId: tx.workloadId,
-      at: this.#now(),
-    } as const;
-    const record = (epoch: number): StoredRecord => ({ ...head, seq: tx.records.length, epoch, ...body });
-    if (this.#suspect.has(tx.txId)) {
-      const epoch = (await this.#highestEpoch(tx.txId)) + 1;
-      const written = await this.#writeFile([...tx.records.map((old) => ({ ...old, epoch })), record(epoch)]);
-      this.#suspect.delete(tx.txId);
-      // Durable by now; a superseded file left behind is never read again.
-      await this.#retireBelow(tx.txId, epoch).catch(() => undefined);
-      return written;
-    }
+    if (this.#suspect.has(tx.txId)) return this.supersede(tx, body);
     await this.trust(tx);
     const file = this.#fileOf(tx);
-    const next = record(tx.epoch);
+    const next = this.#next(tx, tx.epoch, body);
     const bytes = encodeRecord(next);
     const { fd, scanned, size } = await this.#openForAppend(file, tx);
     try {
@@ -149,6 +144,27 @@ export class JournalStore {
     this.#trusted.add(file);
   }
 
+  /**
+   * The readable records of a corrupt journal and `record`, whole or not at all, in a new file that supersedes it; the corrupt one moves to
+   * `closed` and stays for whoever wants to know.
+   * @throws IO_ERROR, INSUFFICIENT_SPACE
+   */
+  async supersede(readable: Transaction, record: JournalRecord | null): Promise<Transaction> {
+    const { txId } = readable;
+    const epoch = (await this.#highestEpoch(txId)) + 1;
+    const kept = readable.records.map((old) => ({ ...old, epoch }));
+    const written = await this.#writeFile([...kept, ...(record ? [this.#next(readable, epoch, record)] : [])]);
+    this.#suspect.delete(txId);
+    // Durable by now; a superseded file left behind is never read again.
+    await this.#retireBelow(txId, epoch).catch(() => undefined);
+    return written;
+  }
+
+  /** Puts a corrupt journal away of which nothing can be read. Idempotent. */
+  async giveUp({ owner }: CorruptJournal): Promise<void> {
+    await this.#retireBelow(owner.txId, owner.epoch + 1);
+  }
+
   /** Record CLOSED, then the file moves to `closed`. Older epochs move first: the newest must be the last that could be found open. */
   async close(tx: Transaction): Promise<void> {
     await this.retireClosed(await this.append(tx, { type: 'CLOSED' }));
@@ -170,6 +186,10 @@ export class JournalStore {
       await naming('unlink', file, () => this.#fs.unlink(file));
     }
     return unfinished;
+  }
+
+  #next({ txId, operationId, workloadId, records }: Transaction, epoch: number, body: JournalRecord): StoredRecord {
+    return { v: 1, tx: txId, operationId, workloadId, at: this.#now(), seq: records.length, epoch, ...body };
   }
 
   async #writeFile(records: readonly StoredRecord[]): Promise<Transaction> {
@@ -195,10 +215,11 @@ export class JournalStore {
   async #read(folder: string, owner: JournalName, closed: boolean): Promise<FoundJournal> {
     const file = path.join(folder, owner.name);
     const scanned = scanJournal(await naming('read', file, () => this.#fs.readFile(file)));
-    if (scanned.corruptAt !== null) return { kind: 'corrupt', file, offset: scanned.corruptAt, owner };
+    const records = this.#suspect.get(owner.txId) ?? scanned.records;
     // A journal is made with BEGIN in it: without one it lost more than a crash can take.
-    const tx = foldRecords(this.#suspect.get(owner.txId) ?? scanned.records);
-    return tx ? { kind: 'transaction', file, closed, tx } : { kind: 'corrupt', file, offset: 0, owner };
+    const tx = scanned.corruptAt === null ? foldRecords(records) : null;
+    if (tx) return { kind: 'transaction', file, closed, tx };
+    return { kind: 'corrupt', file, closed, offset: scanned.corruptAt ?? 0, owner, readable: longestFold(records) };
   }
 
   async #names(folder: string): Promise<JournalName[]> {
@@ -241,13 +262,27 @@ export class JournalStore {
 export const corrupt = (file: string, offset: number): ForgeError =>
   new ForgeError({ code: 'TX_CORRUPT', params: { path: file, offset } });
 
+/** Of records that contradict each other, those before the contradiction. */
+function longestFold(records: readonly StoredRecord[]): Transaction | null {
+  for (let count = records.length; count > 0; count--) {
+    const tx = foldRecords(records.slice(0, count));
+    if (tx) return tx;
+  }
+  return null;
+}
+
+/** Live directories that are a journal's own (restore.md 5.5): of a corrupt one all that it names. */
+export function reservedBy(found: FoundJournal): readonly string[] {
+  const tx = found.kind === 'corrupt' ? found.readable : reservesDirectories(found.tx) ? found.tx : null;
+  return tx?.begin.plan.targets.map((target) => target.hostPath) ?? [];
+}
+
 function assertCompatible(other: FoundJournal, plan: FrozenPlan): void {
   const owner = other.kind === 'transaction' ? other.tx : other.owner;
   if (owner.txId === plan.txId) return;
   const { txId, operationId } = owner;
   if (owner.workloadId === plan.workloadId) throw new ForgeError({ code: 'TX_OPEN', params: { txId, operationId } });
-  if (other.kind !== 'transaction' || !reservesDirectories(other.tx)) return;
-  const reserved = other.tx.begin.plan.targets.map((target) => target.hostPath);
+  const reserved = reservedBy(other);
   const taken = plan.targets.find((target) => reserved.some((path) => overlaps(path, target.hostPath)));
   if (taken)
     throw new ForgeError({
