@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { pino } from 'pino';
+import { PinoPretty } from 'pino-pretty';
 import { isForgeError, parseSettings, ERRORS } from '@tiny-forge/contracts/domain';
 import { CHECKOUT } from './composition.ts';
 import { startServer, type RunningServer } from './server.ts';
@@ -10,8 +11,13 @@ import { systemClock } from './state/index.ts';
 /** A second stop request while the first is under way ends the process at once; so does a stop that takes longer. */
 const STOP_LIMIT_MS = 60_000;
 
-// Lines for machines go to stderr; a person at a terminal is told of trouble only.
-const log = pino({ level: process.stderr.isTTY ? 'warn' : 'info', base: { pid: process.pid } }, pino.destination(2));
+// Lines for machines go to stderr; a person at a terminal is told of trouble only, in words.
+const log = process.stderr.isTTY
+  ? pino(
+      { level: 'warn', base: null },
+      PinoPretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss', singleLine: true }),
+    )
+  : pino({ level: 'info', base: { pid: process.pid } }, pino.destination(2));
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 function fail(error: unknown): never {

@@ -68,6 +68,8 @@ async function expectServes(app: TestWorkload, generation: string): Promise<void
         { scope: 'stage', source: 'data', target: '/data' },
         { scope: 'absolute', source: files, target: '/files' },
       ],
+      // Nothing is read ahead of such an archive: the file shows only when the app stands still.
+      codec: 'gzip',
     }));
     fs.renameSync(broken, path.join(files, 'broken.bin'));
     before = lookAtTrees(app.directories, unread);
@@ -158,6 +160,72 @@ async function expectServes(app: TestWorkload, generation: string): Promise<void
     for (const place of paths) expect(expiry?.details['paths']).toContain(place);
     expect((await stack.operation(operationId)).kept?.until).toBe(new Date(until).toISOString());
     expect((await undo(app, operationId)).body.code).toBe('NOT_UNDOABLE');
+  });
+});
+
+(isRoot ? describe : describe.skip)('live data that the disk does not give, found while it is read ahead', () => {
+  const unread = new Set(['broken.bin']);
+  let disk: LoopDisk;
+  let stack: Stack;
+  let app: TestWorkload;
+  let snapshotId: string;
+  let files: string;
+  let broken: string;
+
+  beforeAll(async () => {
+    disk = LoopDisk.make(4 * 1024);
+    broken = disk.plantUnreadableFile('broken.bin');
+    const root = path.join(disk.mountPoint, 'root');
+    files = path.join(root, 'files');
+    fs.mkdirSync(files, { recursive: true });
+    stack = await Stack.start({ env: { TINY_FORGE_ALLOWED_ROOTS: root } });
+    ({ app, snapshotId } = await TestWorkload.withSnapshot(stack, {
+      volumes: [{ scope: 'absolute', source: files, target: '/files' }],
+    }));
+    broken = path.join(files, 'broken.bin');
+    fs.renameSync(path.join(disk.mountPoint, 'broken.bin'), broken);
+  });
+  afterAll(async () => {
+    await stack?.destroy();
+    disk?.destroy();
+  });
+
+  it('ends a restore before the app is stopped, and names the file', async () => {
+    const before = lookAtTrees(app.directories, unread);
+    const { Id, State } = await app.running();
+    const watch = await stack.docker.watch();
+    const operation = await app.done(await app.restore(snapshotId), 'FAILED');
+    watch.stop();
+    expect(operation.error?.code).toBe('LIVE_DATA_UNREADABLE');
+    expect(operation.error?.detail).toContain(broken);
+    expect(operation.situation).toMatchObject({ app: 'running', data: 'current' });
+    expect(stepOf(operation, 'stop')?.state).toBe('PENDING');
+    const disturbing = ['die', 'stop', 'kill', 'pause', 'restart'];
+    expect(watch.events.filter(({ Actor, Action }) => Actor.ID === Id && disturbing.includes(Action))).toEqual([]);
+    expect((await app.running()).State.StartedAt).toBe(State.StartedAt);
+    expect(lookAtTrees(app.directories, unread)).toEqual(before);
+    expect(app.leftovers()).toEqual([]);
+    expect(openJournals(stack.dataDir)).toEqual([]);
+    expect((await app.snapshots()).map(({ id }) => id)).toEqual([snapshotId]);
+    expect(
+      fs.readdirSync(path.join(stack.dataDir, 'snapshots', app.id)).every((name) => name.startsWith(snapshotId)),
+    ).toBe(true);
+  });
+
+  it('pauses no app for a snapshot that cannot be', async () => {
+    const { Id } = await app.running();
+    const watch = await stack.docker.watch();
+    const operation = await app.done(await stack.api.post(`${app.path}/snapshots`, {}), 'FAILED');
+    watch.stop();
+    expect(operation.error).toMatchObject({ code: 'IO_ERROR', detail: expect.stringContaining(broken) });
+    expect(watch.events.filter(({ Actor, Action }) => Actor.ID === Id && Action === 'pause')).toEqual([]);
+  });
+
+  it('goes through where the old folders are kept', async () => {
+    const before = lookAtTrees(app.directories, unread);
+    const operation = await app.done(await app.restore(snapshotId, KEEP), 'SUCCEEDED');
+    await expectServes(app, 'snap');
+    expectKept(app, operation, before, { safetyDays: 7, unread });
   });
 });
 

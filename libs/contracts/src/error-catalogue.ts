@@ -526,6 +526,12 @@ const catalogue = {
     detail: 'Capturing took longer than the pause limit of {seconds} s; the app goes on.',
     next: 'Raise maxPauseSeconds, or use quiesce stop.',
   },
+  LIVE_DATA_UNREADABLE: {
+    kind: 'state',
+    title: "Today's data cannot be read",
+    detail: "Today's data cannot be copied: {path}: {why}. The app was not stopped.",
+    next: 'Restore with the old directories kept instead of a safety snapshot, or repair the data first.',
+  },
   SAFETY_SNAPSHOT_FAILED: {
     kind: 'internal',
     retryable: retry,

@@ -91,12 +91,19 @@ async function captureInput(parts: HostParts, plan: FrozenPlan): Promise<Capture
 
 /**
  * Reads, while the app still runs, what the safety snapshot need not read again once it stands still. Only time is lost where it
- * does not succeed. @throws CANCELLED
+ * does not succeed, unless the data cannot be read at all.
+ * @throws CANCELLED, LIVE_DATA_UNREADABLE
  */
 export async function warmSafetySnapshot(parts: HostParts, plan: FrozenPlan, context: ActivityContext): Promise<void> {
   if (plan.safety !== 'snapshot') return;
   const onProgress = (): void => undefined;
-  await parts.captureEngine.warm(await captureInput(parts, plan), { ...context, onProgress });
+  await parts.captureEngine
+    .warm(await captureInput(parts, plan), { ...context, onProgress })
+    .catch((error: unknown) => {
+      if (!isForgeError(error) || error.code !== 'IO_ERROR') throw error;
+      const { path = '', why = '' } = error.params;
+      throw new ForgeError({ code: 'LIVE_DATA_UNREADABLE', params: { path, why }, cause: error });
+    });
 }
 
 /** What a restore that went back leaves of it. */

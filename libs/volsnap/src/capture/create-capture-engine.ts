@@ -77,7 +77,7 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
         await makeFolder(fs, dataDir, path.dirname(file));
         await warmed.make(input.snapshotId, file, signal, async () => {
           const request = await requestOf(parts, input, file, { ...context, signal });
-          return archive.warm(request);
+          return archive.warm(request).catch(onHost(request.volumes));
         });
       }),
 
@@ -143,8 +143,12 @@ async function capture(
       parts,
       input,
       signal,
-      (inner) => parts.archive.create({ ...request, signal: inner, warm: parts.warmed.take(input.snapshotId) }),
-      () => parts.warmed.make(input.snapshotId, at.file, signal, () => parts.archive.warm(request)),
+      (inner) =>
+        parts.archive
+          .create({ ...request, signal: inner, warm: parts.warmed.take(input.snapshotId) })
+          .catch(onHost(volumes)),
+      () =>
+        parts.warmed.make(input.snapshotId, at.file, signal, () => parts.archive.warm(request).catch(onHost(volumes))),
     );
     const content = new Map(created.volumes.map((volume) => [volume.index, volume]));
     const result: CaptureResult = {
@@ -176,6 +180,18 @@ async function capture(
     throw isForgeError(error) ? error : new ForgeError({ code: 'SAFETY_SNAPSHOT_FAILED', params: { why: 'unexpected' }, cause: error }); // prettier-ignore
   }
 }
+
+/** An archive names an entry by the number of its volume; whoever looks after the disk needs its path. */
+const onHost =
+  (volumes: readonly CapturedVolume[]) =>
+  (error: unknown): never => {
+    if (!isForgeError(error) || error.code !== 'IO_ERROR') throw error;
+    const [, number, below = ''] = /^([0-9]+)(?:\/(.*))?$/.exec(String(error.params['entry'])) ?? [];
+    const directory = volumes.find(({ index }) => String(index) === number)?.directory ?? null;
+    if (directory === null) throw error;
+    const params = { ...error.params, path: path.join(directory, below) };
+    throw new ForgeError({ code: 'IO_ERROR', params, retryable: error.retryable, cause: error });
+  };
 
 /** What is asked of the archive, the same for a warm pass and for the capture after it. */
 async function requestOf(

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { ForgeError } from '@tiny-forge/contracts/domain';
 import type { WarmPass } from '../ports/archive-port.ts';
 import { NodeFsPort } from '../ports/node-fs-port.ts';
 import { sweepUnfinished, WarmPasses } from './warm-passes.ts';
@@ -44,6 +45,20 @@ it('that fails is a warning; one that was to end ends', async () => {
   expect(passes.take('a')).toBeNull();
   expect(warnings).toHaveLength(1);
   await expect(passes.make('a', file, AbortSignal.abort(), fails)).rejects.toMatchObject({ code: 'CANCELLED' });
+});
+
+it.each([
+  ['an entry that the disk does not give', { entry: '0/file', errno: 'EIO' }, true],
+  ['a damaged directory', { entry: '0/d', errno: 'EUCLEAN' }, true],
+  ['an archive that cannot be written', { errno: 'EIO' }, false],
+  ['an entry of which too many are open', { entry: '0/file', errno: 'EMFILE' }, false],
+])('ends a capture, or is but a warning: %s', async (_what, found, ends) => {
+  const params = { call: 'read', path: 'p', why: 'w', ...found };
+  const fails = () => Promise.reject(new ForgeError({ code: 'IO_ERROR', params }));
+  const made = passes.make('a', path.join(dir, 'a'), never, fails);
+  if (ends) await expect(made).rejects.toMatchObject({ code: 'IO_ERROR', params });
+  else await made;
+  expect(warnings).toHaveLength(ends ? 0 : 1);
 });
 
 it('that is not wanted any more is discarded', async () => {

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isForgeError } from '@tiny-forge/contracts/domain';
 import type { EngineLog } from '../environment.ts';
 import { throwIfAborted } from '../host-mutex.ts';
 import type { WarmPass } from '../ports/archive-port.ts';
@@ -27,7 +28,10 @@ export class WarmPasses {
     this.#log = log;
   }
 
-  /** Of the archive `file`; one that is there is kept. @throws CANCELLED and nothing else */
+  /**
+   * Of the archive `file`; one that is there is kept.
+   * @throws CANCELLED, and IO_ERROR where live data cannot be read: the capture would fail of it too, with the app standing still. Nothing else.
+   */
   async make(
     snapshotId: string,
     file: string,
@@ -42,6 +46,7 @@ export class WarmPasses {
       this.#passes.set(snapshotId, pass);
     } catch (error) {
       throwIfAborted(signal);
+      if (isUnreadable(error)) throw error;
       this.#log.warn(
         { snapshot: snapshotId, err: error },
         'what could be read ahead was not; all is read in the pause',
@@ -70,6 +75,13 @@ export class WarmPasses {
     this.#totals.set(snapshotId, totals);
   }
 }
+
+/** The disk does not give an entry of the live data; what was gone or in change meanwhile is none of it. */
+export const isUnreadable = (error: unknown): boolean =>
+  isForgeError(error) &&
+  error.code === 'IO_ERROR' &&
+  error.params['entry'] !== undefined &&
+  ['EIO', 'EUCLEAN', 'EBADMSG'].includes(String(error.params['errno']));
 
 /** What a killed capture leaves: an archive that grew, a result or a record of a pause that was not yet in its place. */
 const unfinishedName = /\.tar\.(?:zst|gz)\.new(?:\.partial)?$|\.json\.tmp$/;

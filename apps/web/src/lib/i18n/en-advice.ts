@@ -28,6 +28,8 @@ export const adviceEn = {
   UPLOAD_INCOMPLETE: 'Upload it again.',
   UPLOAD_LOST: 'Upload it again.',
   IMPORT_NAMES_NO_VOLUME: 'Upload it again and choose the volume.',
+  LIVE_DATA_UNREADABLE:
+    'Restore again and keep the old folders instead of a safety snapshot, or repair the data first.',
   OLD_TREE_KEPT: 'Stop the app, put the folders back in place by hand, start it again.',
   NAME_TAKEN: 'Choose another name.',
   PORT_TAKEN: 'Free the port, or publish another one.',

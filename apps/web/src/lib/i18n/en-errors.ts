@@ -128,6 +128,8 @@ export const errorsEn: Readonly<Record<ErrorCode, ErrorSentences>> = {
   IO_ERROR: (v) => `${v.name('call')} of ${v.name('path')} failed: ${v.name('why')}.`,
   STOP_TIMEOUT: (v) => `${v.name('container')} did not stop in ${v.seconds('seconds')}.`,
   PAUSE_TOO_LONG: (v) => `Capturing took longer than the pause limit of ${v.seconds('seconds')}; the app goes on.`,
+  LIVE_DATA_UNREADABLE: (v) =>
+    `Today's data cannot be copied: ${v.name('path')}: ${v.name('why')}. The app was not stopped.`,
   SAFETY_SNAPSHOT_FAILED: (v) => `Today's data cannot be copied: ${v.name('why')}.`,
   IMAGE_MISSING: (v) => `Image ${v.name(v.has('digest') ? 'digest' : 'image')} is not here nor in the registry.`,
   APP_UNHEALTHY: (v) => `${v.name('container')} not healthy in ${v.seconds('seconds')}: ${v.name('answer')}.`,

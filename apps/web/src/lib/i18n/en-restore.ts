@@ -130,6 +130,7 @@ export const restoreEn = {
   },
   kept: {
     until: (t: string) => `The folders of before are kept on the host until ${t}. There is no safety snapshot.`,
+    short: (t: string) => `Old folders on the host until ${t}`,
     was: (t: string) => `The folders of before were kept on the host until ${t}.`,
     tree: (target: string, path: string) => `${name(target)}: ${name(path)}`,
     howTo: 'To put them back: stop the app, run these lines on the host as root, start the app.',

@@ -125,6 +125,8 @@ export const errorsRu: Readonly<Record<ErrorCode, ErrorSentences>> = {
   IO_ERROR: (v) => `Вызов ${v.name('call')} для ${v.name('path')} не удался: ${v.name('why')}.`,
   STOP_TIMEOUT: (v) => `Контейнер ${v.name('container')} не остановился за ${v.seconds('seconds')}.`,
   PAUSE_TOO_LONG: (v) => `Пауза заняла больше разрешённых ${v.seconds('seconds')}; приложение продолжает работу.`,
+  LIVE_DATA_UNREADABLE: (v) =>
+    `Нынешние данные не копируются: ${v.name('path')}: ${v.name('why')}. Приложение не останавливалось.`,
   SAFETY_SNAPSHOT_FAILED: (v) => `Нынешние данные не скопировались: ${v.name('why')}.`,
   IMAGE_MISSING: (v) => `Образа ${v.name(v.has('digest') ? 'digest' : 'image')} нет ни здесь, ни в реестре.`,
   APP_UNHEALTHY: (v) =>

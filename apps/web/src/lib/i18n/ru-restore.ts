@@ -136,6 +136,7 @@ export const restoreRu: Messages['restore'] = {
   },
   kept: {
     until: (t) => `Прежние папки хранятся на хосте до ${t}. Страховочного снимка нет.`,
+    short: (t) => `Прежние папки на хосте до ${t}`,
     was: (t) => `Прежние папки хранились на хосте до ${t}.`,
     tree: (target, path) => `${name(target)}: ${name(path)}`,
     howTo:

@@ -19,6 +19,7 @@ const TABLE: Readonly<Record<string, readonly NextStep[]>> = {
   RENAME_REFUSED: ['check'],
   FS_IDENTITY: ['edit'],
   STOP_TIMEOUT: ['log', 'retry', 'back'],
+  LIVE_DATA_UNREADABLE: ['choose'],
   SAFETY_SNAPSHOT_FAILED: ['retry', 'back'],
   IMAGE_MISSING: ['retry', 'back', 'check'],
   APP_UNHEALTHY: ['log', 'retry', 'back'],
