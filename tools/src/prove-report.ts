@@ -54,10 +54,10 @@ export function formatCells(cells: readonly Cell[]): string {
   const width = Math.max(...cells.map(({ name }) => name.length), 'layer'.length);
   const number = (value: number | string): string => String(value).padStart(8);
   return [
-    `  ${'layer'.padEnd(width)}  ${'colour'.padEnd(7)}${number('passed')}${number('failed')}${number('skipped')}${number('took')}`,
+    `  ${'layer'.padEnd(width)}  ${'colour'.padEnd(7)}${number('passed')}${number('failed')}${number('skipped')}${'took'.padStart(14)}`,
     ...cells.map(
       ({ name, colour, passed, failed, skipped, tookMs, problem }) =>
-        `  ${name.padEnd(width)}  ${colour.padEnd(7)}${number(passed)}${number(failed)}${number(skipped)}${number(duration(tookMs))}${problem === null ? '' : `   ${problem}`}`,
+        `  ${name.padEnd(width)}  ${colour.padEnd(7)}${number(passed)}${number(failed)}${number(skipped)}${duration(tookMs).padStart(14)}${problem === null ? '' : `   ${problem}`}`,
     ),
   ].join('\n');
 }

@@ -12,7 +12,7 @@ import { planRun, provideTools, runInside } from './test-run.ts';
 const FULL = '--full';
 const cells = LAYERS.map(({ cell }) => cell);
 const USAGE = `npm run prove                 every proof of the restore transaction, 20 rounds of chaos
-npm run prove -- --full       the same with 200 rounds, an hour more
+npm run prove -- --full       every place and state instead of a part of some, 200 rounds: two hours
 npm run prove -- 'L4 ext4'    some of them: ${cells.join(', ')}`;
 
 /** `npm run prove`: provides what the proofs need, runs the layers two at a time, prints the table. Resolves with the exit code. */

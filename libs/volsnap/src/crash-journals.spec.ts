@@ -8,11 +8,11 @@ import { appendsOf, tornAt, type Append } from './testing/crash/torn-journals.ts
 import { AFTER_CRASH, goForward, goToSwapped, takeBack } from './testing/crash/walks.ts';
 import type { FrozenPlan } from './restore-engine.ts';
 import { proofNote } from './testing/proof-note.ts';
-import { isProof } from './testing/proof.ts';
+import { oneIn } from './testing/proof.ts';
 
 const shape = SHAPES['2 volumes on 2 file systems'];
 /** Of every so many bytes or faults one in the cut of every commit, all in the proof. */
-const stride = isProof ? 1 : 23;
+const stride = oneIn(23, 1);
 const MINUTES = 60_000;
 
 describe('a journal torn in the middle of an append, at every byte', () => {
@@ -47,7 +47,7 @@ describe('each append of the journal refused once, then a crash after every effe
     '%s',
     async (how) => {
       let faults = 0;
-      for (let at = 1; ; at += isProof ? 1 : 4) {
+      for (let at = 1; ; at += oneIn(4, 1)) {
         let hit = false;
         const found = await explore(SHAPES['1 volume'], {
           depth: 1,

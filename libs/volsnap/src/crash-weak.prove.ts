@@ -1,17 +1,20 @@
 import { describe, it } from '@jest/globals';
+import { isWhole } from './testing/proof.ts';
 import { provesShape, SHAPES, type ShapeName } from './testing/crash/shapes.ts';
 
 const HOUR = 3_600_000;
 
 /** Crashed again in their recoveries; the others once. */
-const twice: readonly ShapeName[] = [
-  '1 volume',
-  '1 volume, deeper trees',
-  '1 volume on another file system than the journal',
-  '2 volumes on 2 file systems',
-  'a volume absent in the snapshot',
-  'a mount point',
-];
+const twice: readonly ShapeName[] = isWhole
+  ? [
+      '1 volume',
+      '1 volume, deeper trees',
+      '1 volume on another file system than the journal',
+      '2 volumes on 2 file systems',
+      'a volume absent in the snapshot',
+      'a mount point',
+    ]
+  : ['1 volume'];
 
 describe('every crash state, weak model', () => {
   it.each(Object.keys(SHAPES) as ShapeName[])(

@@ -43,6 +43,16 @@ export async function transactionOf(parts: EngineParts, plan: Pick<FrozenPlan, '
 }
 
 /**
+ * The journal as it is on disk for whoever comes after a kill, before anything is removed on the word of it: a record whose fsync failed counts as
+ * absent here and may be read by others all the same.
+ */
+export async function certain(parts: EngineParts, tx: Transaction): Promise<Transaction> {
+  if (parts.journals.isSuspect(tx.txId)) return parts.journals.supersede(tx, null);
+  await parts.journals.trust(tx);
+  return tx;
+}
+
+/**
  * The journal, for a step that goes forward; trusted, so that what it says is on disk.
  * @throws TX_ROLLED_BACK, TX_STATE, TX_CORRUPT
  */
@@ -78,7 +88,8 @@ export async function rollbackTransaction(
   if (tx.state === 'DONE' || tx.state === 'OPERATOR' || (tx.state === 'CLOSED' && tx.done))
     throw new ForgeError({ code: 'TX_STATE', params: { step, needs: 'ROLLBACK', found: tx.state } });
   if (tx.state === 'CLOSED') return tx;
+  // ROLLBACK supersedes by itself what is not certain.
+  if (tx.rolledBack || !tx.quiescing) return certain(parts, tx);
   await parts.journals.trust(tx);
-  if (tx.rolledBack || !tx.quiescing) return tx;
   return parts.journals.append(tx, { type: 'ROLLBACK', reason: step });
 }

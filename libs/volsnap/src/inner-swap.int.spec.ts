@@ -6,7 +6,8 @@ import { NodeFsPort } from './ports/node-fs-port.ts';
 import type { FrozenPlan, RestoreEngine } from './restore-engine.ts';
 import { jsonArchive } from './testing/json-archive-port.ts';
 import type { ChildOrder } from './testing/killed-child.ts';
-import { isProof } from './testing/proof.ts';
+import { everyEffect } from './testing/kills.ts';
+import { oneIn } from './testing/proof.ts';
 import { proofNote } from './testing/proof-note.ts';
 import { quietContext } from './testing/restore-house.ts';
 import { runChild } from './testing/run-child.ts';
@@ -133,11 +134,8 @@ onlyRoot.each(Object.keys(kinds) as (keyof typeof kinds)[])('a volume that is %s
       expect(effects.length).toBeGreaterThan(15);
       await scene.house.undo(fresh(), first);
       const ends = new Set<string>();
-      const all = effects.flatMap((at) => [
-        { at, when: 'before' as const },
-        { at, when: 'after' as const },
-      ]);
-      for (const kill of all.filter((_, n) => n % (isProof ? 3 : 11) === 0)) {
+      const all = everyEffect({ killed: false, calls: 0, effects });
+      for (const kill of all.filter((_, n) => n % oneIn(6, 4) === 0)) {
         await utimes(scene.at('data'), TIME, TIME);
         const plan = await begin(action);
         const { facts } = scene.house;

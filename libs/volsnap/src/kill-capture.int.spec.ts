@@ -8,7 +8,8 @@ import { archiveSafePort } from './ports/archive-safe-port.ts';
 import type { CaptureResult } from './restore-engine.ts';
 import { fakePlugins } from './testing/fake-plugins.ts';
 import type { CaptureOrder } from './testing/killed-capture.ts';
-import { isProof } from './testing/proof.ts';
+import { everyCall } from './testing/kills.ts';
+import { oneIn } from './testing/proof.ts';
 import { proofNote } from './testing/proof-note.ts';
 import { RestoreHouse } from './testing/restore-house.ts';
 import { runChild } from './testing/run-child.ts';
@@ -39,8 +40,8 @@ async function expectWhole(house: RestoreHouse, { file }: CaptureResult): Promis
 
 describe('SIGKILL before and after the calls of a capture that reads ahead', () => {
   it.each([
-    ['pause', isProof ? 2 : 12],
-    ['stop', isProof ? 5 : 9],
+    ['pause', oneIn(6, 3)],
+    ['stop', oneIn(5, 5)],
   ] as const)(
     '%s, one place of %d: the next start brings the app back and leaves nothing behind; the capture made again is whole',
     async (quiesce, every) => {
@@ -64,10 +65,7 @@ describe('SIGKILL before and after the calls of a capture that reads ahead', () 
       const whole = await runChild(order(null), 'killed-capture.ts');
       await rm(snapshots, { recursive: true });
       expect(whole.calls).toBeGreaterThan(20);
-      const kills = [
-        ...Array.from({ length: whole.calls }, (_, i) => ({ at: i + 1, when: 'before' as const })),
-        ...whole.effects.map((at) => ({ at, when: 'after' as const })),
-      ].filter((_, i) => i % every === 0);
+      const kills = everyCall(whole).filter((_, i) => i % every === 0);
 
       let unfinished = 0;
       let still = 0;

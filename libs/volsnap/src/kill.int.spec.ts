@@ -4,12 +4,12 @@ import { interceptFsPort } from './ports/fs-port.ts';
 import { NodeFsPort } from './ports/node-fs-port.ts';
 import type { CaptureResult, FrozenPlan, RestoreEngine } from './restore-engine.ts';
 import { jsonArchivePort } from './testing/json-archive-port.ts';
-import type { ChildOrder } from './testing/killed-child.ts';
+import { everyCall, everyEffect, type Kill } from './testing/kills.ts';
 import { fakePlugins } from './testing/fake-plugins.ts';
 import { quietContext, RestoreHouse } from './testing/restore-house.ts';
-import { isProof } from './testing/proof.ts';
+import { oneIn } from './testing/proof.ts';
 import { proofNote } from './testing/proof-note.ts';
-import { runChild, type ChildEnd } from './testing/run-child.ts';
+import { runChild } from './testing/run-child.ts';
 
 let test: TestDocker;
 let image: string;
@@ -45,20 +45,8 @@ const build = async (): Promise<Scene> => {
 /** Every engine is fresh, as after a start of the server. */
 const fresh = ({ house }: Scene): RestoreEngine => house.engine({ archive, mountUsers: nobody });
 
-type Kill = NonNullable<ChildOrder['kill']>;
-/** Of so many kills one in the cut of every commit, all in the proof. */
-const thin = (kills: readonly Kill[], n: number): Kill[] => kills.filter((_, at) => isProof || at % n === 0);
-/** After a call that changes nothing is before the next one: nothing else happens in between. */
-const everyCall = ({ calls, effects }: ChildEnd): Kill[] => [
-  ...Array.from({ length: calls }, (_, i) => ({ at: i + 1, when: 'before' as const })),
-  ...everyEffect(effects),
-];
-const everyEffect = (effects: readonly number[]): Kill[] => effects.map((at) => ({ at, when: 'after' as const }));
-/** The calls around every effect: what is between two of them changes nothing. */
-const aroundEffects = ({ effects }: ChildEnd): Kill[] => [
-  ...effects.map((at) => ({ at, when: 'before' as const })),
-  ...everyEffect(effects),
-];
+const thin = (kills: readonly Kill[], n: number, proof = 1): Kill[] =>
+  kills.filter((_, at) => at % oneIn(n, proof) === 0);
 
 /** Two at a time: as many as the smallest machine has cores. */
 const inLanes = async (kills: readonly Kill[], run: (scene: Scene, kill: Kill) => Promise<void>): Promise<void> => {
@@ -94,7 +82,7 @@ describe('SIGKILL', () => {
     expect(whole.effects.length).toBeGreaterThan(8);
     const seen = new Set<string>();
 
-    await inLanes(thin(everyCall(whole), 6), async (scene, kill) => {
+    await inLanes(thin(everyCall(whole), 3), async (scene, kill) => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
       const end = await runChild({ facts: scene.house.facts, plan, action: 'swap', kill });
       expect(end.killed).toBe(true);
@@ -106,7 +94,7 @@ describe('SIGKILL', () => {
       seen.add(status?.record ?? 'none');
       if (!committed) expect(status?.record).toBe('SAFE');
       await expectSame(scene, committed ? ['old', 'old'] : ['newer', 'newer'], plan);
-      if (kill.when === 'after') {
+      if (kill.at % 2 === 0) {
         // The workflow goes on where it was.
         await fresh(scene).swap(plan, quietContext());
         expect(await scene.house.generations()).toEqual(['old', 'old']);
@@ -125,7 +113,7 @@ describe('SIGKILL', () => {
     const undoing = await runChild({ facts: first.house.facts, plan, action: 'undo', kill: null });
     await first.house.remove();
 
-    await inLanes(thin(aroundEffects(undoing), 6), async (scene, kill) => {
+    await inLanes(thin(everyEffect(undoing), 3), async (scene, kill) => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
       await fresh(scene).swap(plan, quietContext());
       expect((await runChild({ facts: scene.house.facts, plan, action: 'undo', kill })).killed).toBe(true);
@@ -161,7 +149,7 @@ describe('SIGKILL', () => {
     await first.house.remove();
     expect(sweeping.effects.length).toBeGreaterThan(5);
 
-    await inLanes(thin(aroundEffects(sweeping), 5), async (scene, kill) => {
+    await inLanes(thin(everyEffect(sweeping), 3), async (scene, kill) => {
       const plan = await half(scene);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'sweep', kill })).killed).toBe(true);
       const report = await fresh(scene).sweep(signal);
@@ -182,7 +170,7 @@ describe('SIGKILL', () => {
     const finishing = await runChild({ facts: first.house.facts, plan, action: 'finish', kill: null });
     await first.house.remove();
 
-    await inLanes(thin(aroundEffects(extracting), 8), async (scene, kill) => {
+    await inLanes(thin(everyEffect(extracting), 4), async (scene, kill) => {
       await scene.house.write('newer');
       const plan = await scene.house.preflight(fresh(scene), scene.snapshot);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'extract', kill })).killed).toBe(true);
@@ -193,7 +181,7 @@ describe('SIGKILL', () => {
       expect(await scene.house.leftovers()).toEqual([]);
       expect(await scene.house.generations()).toEqual(['newer', 'newer']);
     });
-    await inLanes(thin(aroundEffects(finishing), 8), async (scene, kill) => {
+    await inLanes(thin(everyEffect(finishing), 4), async (scene, kill) => {
       await scene.house.write('newer');
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot);
       await fresh(scene).swap(plan, quietContext());
@@ -212,7 +200,7 @@ describe('SIGKILL', () => {
     const whole = await runChild({ facts: first.house.facts, plan, action: 'whole', kill: null });
     await first.house.remove();
     const ends = new Set<string>();
-    const kills = thin(everyCall(whole), 24);
+    const kills = thin(everyCall(whole), 12, 3);
 
     await inLanes(kills, async (scene, kill) => {
       await scene.house.write('newer');
@@ -246,7 +234,7 @@ describe('SIGKILL', () => {
     await first.house.removeContainers();
     await first.house.remove();
 
-    await inLanes(thin(aroundEffects(stopping), 5), async (scene, kill) => {
+    await inLanes(thin(everyEffect(stopping), 3), async (scene, kill) => {
       const { plan, container } = await prepared(scene);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'stop', kill })).killed).toBe(true);
       await fresh(scene).sweep(signal);

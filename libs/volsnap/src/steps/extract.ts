@@ -1,6 +1,6 @@
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import { parseMountinfo } from '@tiny-forge/docker';
-import { assertForward, transactionOf, type EngineParts } from '../engine-parts.ts';
+import { assertForward, certain, transactionOf, type EngineParts } from '../engine-parts.ts';
 import { throwIfAborted } from '../host-mutex.ts';
 import { isTree, standingAt } from '../identity/tree-identity.ts';
 import type { StagedVolume } from '../journal/record.ts';
@@ -25,7 +25,7 @@ export async function extract(
   if (tx?.staged) return { contentBytes: tx.staged.contentBytes, entries: tx.staged.entries };
   if (plan.image) await holdImage(parts, { ...plan, image: plan.image }, context.signal);
   tx ??= await begin(parts, plan, context.signal);
-  await parts.journals.trust(tx);
+  tx = await certain(parts, tx);
 
   await discardAttempts(parts, tx, context.signal);
   await makeParents(parts, tx);

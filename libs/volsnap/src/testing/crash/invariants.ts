@@ -38,7 +38,8 @@ export function recordProblem(
   history: 'forward' | 'back',
 ): string | null {
   const found = recordOf(before);
-  const wasBack = found === 'ROLLBACK' || found === 'ROLLED_BACK';
+  // A run in which COMMIT could not be written has been taken back by itself.
+  const wasBack = found === 'ROLLBACK' || found === 'ROLLED_BACK' || (found === 'CLOSED' && before?.done === false);
   if (wasBack && end?.done === true) return 'I4: ROLLBACK was not final';
   if (history === 'forward' && !wasBack && end?.done !== true)
     return 'the workflow went on, and nothing stood in its way, and the restore is not done';

@@ -8,12 +8,12 @@ import { makeLive, PERSISTENCE_ROWS, simulated, standing } from '../crash/persis
 import { copyAtEveryEffect, cutAtEveryEffect } from './cut-power.ts';
 import { LoopDisk, noPowerCuts, type LoopKind } from './loop-disk.ts';
 import { LoopWorld } from './loop-world.ts';
-import { isProof } from '../proof.ts';
+import { isProof, oneIn } from '../proof.ts';
 import { proofNote } from '../proof-note.ts';
 
 const MINUTES = 60_000;
-/** Of so many effects one in the cut of every commit, all in the proof. */
-const stride = isProof ? 1 : 13;
+/** After one of so many effects. */
+const stride = oneIn(13, 3);
 
 const under = existsSync('/var/tmp') ? '/var/tmp' : tmpdir();
 
