@@ -161,6 +161,11 @@ onlyRoot.each(Object.keys(kinds) as (keyof typeof kinds)[])('a volume that is %s
   }, 900_000);
 });
 
+const onlyJournal = async (): Promise<string> => {
+  const folder = path.join(scene.house.dataDir, 'journal');
+  return path.join(folder, (await readdir(folder)).find((name) => name.endsWith('.journal')) as string);
+};
+
 onlyRoot('inside a mount point', () => {
   /** The first volume is half swapped: one entry of before has moved. */
   const halfSwapped = async (plan: FrozenPlan): Promise<void> => {
@@ -263,6 +268,43 @@ onlyRoot('inside a mount point', () => {
     expect(await scene.house.generations()).toEqual(['old', 'old']);
     await scene.house.undo(scene.engine, plan);
     await clean();
+  });
+
+  it('a corrupt journal that lost the list of entries is never taken as all old once the swap may have begun', async () => {
+    const snapshot = await prepare('ext4');
+    const plan = await scene.house.upToSafe(scene.engine, snapshot);
+    const damage = async (): Promise<void> => {
+      const bytes = await readFile(await onlyJournal());
+      bytes[bytes.indexOf('"type":"QUIESCED"') + 9]! ^= 1;
+      await writeFile(await onlyJournal(), bytes);
+    };
+    const undamaged = await readFile(await onlyJournal());
+    await damage();
+    expect((await scene.engine.examine(plan.operationId)).verdict).toBe('all-old');
+    await writeFile(await onlyJournal(), undamaged);
+
+    await halfSwapped(plan);
+    const whole = await readFile(await onlyJournal());
+    await damage();
+    const { verdict, guide } = await scene.engine.examine(plan.operationId);
+    expect(verdict).toBe('unclear');
+    const { command } = guide.commands.at(-1) as { command: string };
+    expect((await run('sh', ['-c', command])).stdout).toMatch(/ (lost\+found|only newer|sub|token)\n/);
+    await writeFile(await onlyJournal(), whole);
+
+    // All new, and the old tree is gone: nothing shows that it was ever there.
+    expect(await scene.engine.sweep(signal)).toMatchObject({ swappedForward: [plan.txId] });
+    const stuck = scene.house.engine({
+      archive: archive(),
+      fs: interceptFsPort(new NodeFsPort(), async (call, proceed) => {
+        if (call.name === 'link') throw Object.assign(new Error('injected'), { code: 'EIO' });
+        return proceed();
+      }),
+    });
+    expect((await stuck.finish(plan, [], quietContext())).warnings).not.toEqual([]);
+    expect(await ours()).toEqual([]);
+    await damage();
+    expect((await scene.engine.examine(plan.operationId)).verdict).toBe('unclear');
   });
 
   it("somebody's file in the way of the new data stays, and everything goes back around it", async () => {

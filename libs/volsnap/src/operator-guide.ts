@@ -47,6 +47,12 @@ export function operatorGuide(views: readonly VolumeView[], txId: string): Opera
   return { volumes: views.map(describe), commands };
 }
 
+/** Of a swap inside a mount point whose list of entries is lost: where they lie, if any were moved. */
+export const lostEntries = ({ target, oldPath }: SwapVolume): Command => ({
+  summary: `What ${target} held before the restore and was moved away; where there is such a folder, put back by hand what it holds, then remove it`,
+  command: `ls -lA -- ${quote(oldPath)}`,
+});
+
 /** Of a journal that tells nothing: where to look. */
 export const unreadableGuide = (journal: string, txId: string): OperatorGuide => ({
   volumes: [],

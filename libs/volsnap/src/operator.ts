@@ -1,11 +1,15 @@
 import { ForgeError, type OperatorGuide } from '@tiny-forge/contracts/domain';
 import type { EngineParts } from './engine-parts.ts';
+import { isTree, standingAt } from './identity/tree-identity.ts';
 import { txIdOf } from './journal/journal-name.ts';
 import type { FoundJournal } from './journal/journal-store.ts';
 import type { SwapVolume } from './journal/record.ts';
 import type { Transaction } from './journal/transaction.ts';
-import { operatorGuide, unreadableGuide, viewVolumes } from './operator-guide.ts';
+import { lostEntries, operatorGuide, unreadableGuide, viewVolumes } from './operator-guide.ts';
+import { naming } from './ports/fs-error.ts';
+import type { FsPort } from './ports/fs-port.ts';
 import type { FrozenPlan } from './restore-engine.ts';
+import { isInner } from './swap/inner-swap.ts';
 import { planSwap } from './swap/swap-plan.ts';
 import { examineVolumes } from './swap/swap-volumes.ts';
 
@@ -58,8 +62,24 @@ export async function examine(
   const guide = await guideOf(parts, found);
   const tx = known(found);
   if (!tx) return { verdict: 'unclear', guide };
-  const verdict = await examineVolumes(parts.fs, volumesOf(tx));
-  return { verdict: verdict === 'all-new' && !tx.commit ? 'unclear' : verdict, guide };
+  const volumes = volumesOf(tx);
+  const verdict = await examineVolumes(parts.fs, volumes);
+  if (tx.commit || verdict === 'unclear') return { verdict, guide };
+  const isOld = verdict === 'all-old' && (found.kind === 'transaction' || (await areUntouched(parts.fs, volumes)));
+  return { verdict: isOld ? 'all-old' : 'unclear', guide };
+}
+
+/**
+ * Whether no swap inside a mount point can have begun, where the record of its entries is lost: it begins with the making of the old tree, and its
+ * staging tree is gone after its end. Of a directory the identity says enough.
+ */
+async function areUntouched(fs: FsPort, volumes: readonly SwapVolume[]): Promise<boolean> {
+  for (const { oldPath, staging, stagingPath } of volumes.filter(isInner)) {
+    if (staging === null || stagingPath === null) return false;
+    if ((await naming('stat', oldPath, () => fs.stat(oldPath))) !== null) return false;
+    if (!isTree(await naming('stat', stagingPath, () => standingAt(fs, stagingPath)), staging)) return false;
+  }
+  return true;
 }
 
 /** @throws NOT_FOUND, TX_STATE */
@@ -72,7 +92,9 @@ export async function acceptVerdict(
   const found = await openJournal(parts, operationId);
   let tx = known(found);
   if (!tx) {
-    if (found.kind === 'corrupt') await parts.journals.giveUp(found);
+    if (found.kind !== 'corrupt') return;
+    await parts.journals.giveUp(found);
+    parts.heldInMemory.delete(found.owner.workloadId);
     return;
   }
   const reached = verdict === 'all-new' ? 'SWAPPED' : 'ROLLED_BACK';
@@ -104,7 +126,12 @@ async function openJournal(parts: EngineParts, operationId: string): Promise<Fou
 
 async function guideOf(parts: EngineParts, found: FoundJournal): Promise<OperatorGuide> {
   const tx = known(found);
-  if (tx) return operatorGuide(await viewVolumes(parts.fs, volumesOf(tx)), tx.txId);
+  if (tx) {
+    const volumes = volumesOf(tx);
+    const guide = operatorGuide(await viewVolumes(parts.fs, volumes), tx.txId);
+    const lost = found.kind === 'corrupt' && !tx.commit ? volumes.filter(isInner) : [];
+    return { ...guide, commands: [...guide.commands, ...lost.map(lostEntries)] };
+  }
   const { txId } = found.kind === 'transaction' ? found.tx : found.owner;
   return unreadableGuide(found.file, txId);
 }
