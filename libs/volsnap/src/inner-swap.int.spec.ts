@@ -135,7 +135,7 @@ onlyRoot.each(Object.keys(kinds) as (keyof typeof kinds)[])('a volume that is %s
       await scene.house.undo(fresh(), first);
       const ends = new Set<string>();
       const all = everyEffect({ killed: false, calls: 0, effects });
-      for (const kill of all.filter((_, n) => n % oneIn(6, 4) === 0)) {
+      for (const kill of all.filter((_, n) => n % oneIn(6, 6) === 0)) {
         await utimes(scene.at('data'), TIME, TIME);
         const plan = await begin(action);
         const { facts } = scene.house;

@@ -40,7 +40,7 @@ async function expectWhole(house: RestoreHouse, { file }: CaptureResult): Promis
 
 describe('SIGKILL before and after the calls of a capture that reads ahead', () => {
   it.each([
-    ['pause', oneIn(6, 3)],
+    ['pause', oneIn(6, 6)],
     ['stop', oneIn(5, 5)],
   ] as const)(
     '%s, one place of %d: the next start brings the app back and leaves nothing behind; the capture made again is whole',
