@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { workflowIds } from '@tiny-forge/contracts/domain';
 import { checkout, childEnvironment, nodeBinary } from './harness/environment.ts';
 import { ApiClient, send } from './harness/http-client.ts';
 import { PASSWORD, Stack } from './harness/stack.ts';
 import { NAMESPACE } from './harness/temporal-server.ts';
 import { TestWorkload } from './harness/test-workload.ts';
+import { eventually } from './harness/waiting.ts';
 
 const recorded = (name: string): string =>
   path.join(checkout, 'libs', 'workflows', 'histories', '0.1.0', `${name}.json`);
@@ -45,6 +47,9 @@ describe('commands for the worst day', () => {
     stack = await Stack.start();
     const { app, snapshotId } = await TestWorkload.withSnapshot(stack);
     operationId = (await app.done(await app.restore(snapshotId), 'SUCCEEDED')).id;
+    // The row ends in the workflow's last activity; its last task follows, and a history is whole only then.
+    const workflow = workflowIds.operation(stack.installation, operationId);
+    await eventually('Temporal calls it closed', async () => (await stack.temporal.statusOf(workflow)) === 'COMPLETED');
   });
   afterAll(() => stack.destroy());
 
