@@ -1,7 +1,7 @@
 import { ForgeError } from '@tiny-forge/contracts/domain';
 import type { EngineParts } from './engine-parts.ts';
 import { overlaps } from './identity/mount-table.ts';
-import { reservedBy } from './journal/journal-store.ts';
+import { ownerOf, reservedBy } from './journal/journal-store.ts';
 import type { Transaction } from './journal/transaction.ts';
 
 /** Id of the operation whose OPERATOR (or corrupt) journal holds the workload. */
@@ -29,7 +29,7 @@ export async function assertMayStart(
   const holder = await heldBy(parts, workloadId);
   if (holder !== null) throw new ForgeError({ code: 'WORKLOAD_HELD', params: { operationId: holder } });
   for (const found of await parts.journals.list()) {
-    const owner = found.kind === 'transaction' ? found.tx : found.owner;
+    const owner = ownerOf(found);
     if (found.kind === 'transaction' && owner.operationId === operationId && mayStartItself(found.tx)) continue;
     const reserved = reservedBy(found);
     const taken =

@@ -2,7 +2,7 @@ import { ForgeError, type OperatorGuide } from '@tiny-forge/contracts/domain';
 import type { EngineParts } from './engine-parts.ts';
 import { isTree, standingAt } from './identity/tree-identity.ts';
 import { txIdOf } from './journal/journal-name.ts';
-import type { FoundJournal } from './journal/journal-store.ts';
+import { ownerOf, type FoundJournal } from './journal/journal-store.ts';
 import type { SwapVolume } from './journal/record.ts';
 import type { Transaction } from './journal/transaction.ts';
 import { lostEntries, operatorGuide, unreadableGuide, viewVolumes } from './operator-guide.ts';
@@ -103,7 +103,10 @@ export async function acceptVerdict(
     const detail = `corrupt at byte ${found.offset}`;
     // In one file with what could be read: by themselves those records may name a state long passed.
     tx = await parts.journals.supersede(tx, isEnd ? null : { type: 'OPERATOR', code: 'TX_CORRUPT', detail });
-    if (isEnd) return;
+    if (isEnd) {
+      parts.heldInMemory.delete(tx.workloadId);
+      return;
+    }
   } else if (tx.state === reached) return;
   else if (tx.state !== 'OPERATOR') {
     if (!parts.heldInMemory.has(tx.workloadId))
@@ -132,6 +135,5 @@ async function guideOf(parts: EngineParts, found: FoundJournal): Promise<Operato
     const lost = found.kind === 'corrupt' && !tx.commit ? volumes.filter(isInner) : [];
     return { ...guide, commands: [...guide.commands, ...lost.map(lostEntries)] };
   }
-  const { txId } = found.kind === 'transaction' ? found.tx : found.owner;
-  return unreadableGuide(found.file, txId);
+  return unreadableGuide(found.file, ownerOf(found).txId);
 }

@@ -5,7 +5,7 @@ import { resolveVolumes } from '@tiny-forge/plugin-api';
 import type { RestoreEngineOptions } from '../create-restore-engine.ts';
 import { WorkloadMutex } from '../host-mutex.ts';
 import { standingAt } from '../identity/tree-identity.ts';
-import { JournalStore } from '../journal/journal-store.ts';
+import { JournalStore, ownerOf } from '../journal/journal-store.ts';
 import { fileSystemFacts } from '../plan/gather-host-facts.ts';
 import { DEFAULT_RESERVE, reserveOf } from '../plan/space-needs.ts';
 import type { ArchivePort, ArchiveRequest } from '../ports/archive-port.ts';
@@ -109,9 +109,7 @@ export function createCaptureEngine(options: CaptureEngineOptions): CaptureEngin
       for (const record of await pauses.list()) {
         if (signal.aborted) break;
         const open = await journals.list();
-        const restoring = open.some(
-          (found) => (found.kind === 'transaction' ? found.tx : found.owner).workloadId === record.workloadId,
-        );
+        const restoring = open.some((found) => ownerOf(found).workloadId === record.workloadId);
         // Data of that workload may be in motion: its restore decides what starts.
         if (restoring && record.mode === 'stop') continue;
         try {

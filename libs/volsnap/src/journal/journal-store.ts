@@ -8,7 +8,7 @@ import type { FsPort } from '../ports/fs-port.ts';
 import type { FrozenPlan } from '../restore-engine.ts';
 import { encodeRecord, scanJournal } from './journal-bytes.ts';
 import { cutTornTail, overwriteSame, writeAhead, writeJournalFile } from './journal-file.ts';
-import { journalName, parseJournalName, type JournalName } from './journal-name.ts';
+import { journalName, parseJournalName, type JournalName, type JournalOwner } from './journal-name.ts';
 import type { JournalRecord, StoredRecord } from './record.ts';
 import { foldRecords, reservesDirectories, type Transaction } from './transaction.ts';
 
@@ -145,8 +145,8 @@ export class JournalStore {
   }
 
   /**
-   * The readable records of a corrupt journal and `record`, whole or not at all, in a new file that supersedes it; the corrupt one moves to
-   * `closed` and stays for whoever wants to know.
+   * The records of `readable`, those of a corrupt journal or the certain ones of a suspect one, and `record`, whole or not at all, in a new file
+   * that supersedes it; the old one moves to `closed` and stays for whoever wants to know.
    * @throws IO_ERROR, INSUFFICIENT_SPACE
    */
   async supersede(readable: Transaction, record: JournalRecord | null): Promise<Transaction> {
@@ -271,6 +271,8 @@ function longestFold(records: readonly StoredRecord[]): Transaction | null {
   return null;
 }
 
+export const ownerOf = (found: FoundJournal): JournalOwner => (found.kind === 'transaction' ? found.tx : found.owner);
+
 /** Live directories that are a journal's own (restore.md 5.5): of a corrupt one all that it names. */
 export function reservedBy(found: FoundJournal): readonly string[] {
   const tx = found.kind === 'corrupt' ? found.readable : reservesDirectories(found.tx) ? found.tx : null;
@@ -278,7 +280,7 @@ export function reservedBy(found: FoundJournal): readonly string[] {
 }
 
 function assertCompatible(other: FoundJournal, plan: FrozenPlan): void {
-  const owner = other.kind === 'transaction' ? other.tx : other.owner;
+  const owner = ownerOf(other);
   if (owner.txId === plan.txId) return;
   const { txId, operationId } = owner;
   if (owner.workloadId === plan.workloadId) throw new ForgeError({ code: 'TX_OPEN', params: { txId, operationId } });
