@@ -52,7 +52,7 @@ function conclude(code: number, projects: readonly Project[], tookMs: number): n
     const broken = summary.rows.filter((row) => row.problem !== null).length;
     terminal.print(
       broken > 0
-        ? `Not good: ${broken} of ${summary.rows.length} reports are missing or empty.`
+        ? `Not good: ${broken} of ${summary.rows.length} reports are missing, empty or unfinished.`
         : `Not good: a task ended with code ${code}, see above.`,
     );
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -104,6 +105,40 @@ it('names every failed test with the first lines of what it said', () => {
   expect(lines.slice(0, 3)).toEqual(['  FAILED one src/a.spec.ts: adds', '    expected 1', '    received 2']);
   expect(lines).toHaveLength(9);
   expect(formatFailures(summarize(room(all), projects))).toBe('');
+});
+
+it.each([
+  ['src/b.spec.ts', { during: ['src/b.spec.ts'], why: 'Error: nobody waited' }, 'Error: nobody waited'],
+  ['between two files of tests', { during: [], why: null }, 'the process died, and nothing says what of (a signal?)'],
+])('says that a process of tests died, and where: %s', (where, unfinished, why) => {
+  const report = { passed: 4, failed: 0, skipped: 0, failures: [], unfinished };
+  const summary = summarize(room({ ...all, 'libs/one/reports/jest.json': report }), projects);
+  expect(summary.good).toBe(false);
+  expect(closingLine(summary)).toBe('9 passed, 0 failed, 0 skipped');
+  expect(summary.rows.at(-1)?.problem).toBe('it ended before its tests did');
+  expect(formatFailures(summary)).toBe(`  FAILED one ${where}\n    ${why}`);
+});
+
+it('counts a process of tests that dies between two files up to there, with what it died of', () => {
+  const root = room({
+    'package.json': '{"type": "module"}',
+    'src/a.spec.mjs':
+      "it('passes', () => { setImmediate(() => setTimeout(() => { throw new Error('nobody waited'); }, 20)); });",
+    'src/b.spec.mjs': "it('never starts', () => {});",
+    'jest.config.mjs': `export default ${JSON.stringify({
+      testMatch: ['**/*.spec.mjs'],
+      reporters: [[path.resolve(import.meta.dirname, '..', 'jest-report.mjs'), { project: 'one' }]],
+      transform: {},
+    })}`,
+  });
+  const jest = path.resolve(import.meta.dirname, '..', '..', 'node_modules', 'jest', 'bin', 'jest.js');
+  const { status } = spawnSync(process.execPath, [jest, '--rootDir', root, '--runInBand'], {
+    encoding: 'utf8',
+    cwd: root,
+  });
+  expect(status).not.toBe(0);
+  const report: unknown = JSON.parse(fs.readFileSync(path.join(root, 'reports', 'jest.json'), 'utf8'));
+  expect(report).toMatchObject({ unfinished: { why: expect.stringContaining('nobody waited') } });
 });
 
 it('lists the projects of this repository', () => {

@@ -70,19 +70,34 @@ export function summarize(root: string, projects: readonly Project[]): Summary {
 
 function readRow(root: string, project: string, file: string): ReportRow {
   const none = { project, file, passed: 0, failed: 0, skipped: 0, failures: [] };
-  let report: Partial<Record<'passed' | 'failed' | 'skipped' | 'failures', unknown>>;
+  let report: Partial<Record<'passed' | 'failed' | 'skipped' | 'failures' | 'unfinished', unknown>>;
   try {
     report = JSON.parse(fs.readFileSync(path.join(root, file), 'utf8')) as typeof report;
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return { ...none, problem: isMissing ? 'no report: it ended before its tests did' : 'the report cannot be read' };
   }
-  const { passed, failed, skipped } = report;
+  const { passed, failed, skipped, unfinished } = report;
   if (!isCount(passed) || !isCount(failed) || !isCount(skipped))
     return { ...none, problem: 'the report cannot be read' };
-  const problem = passed + failed === 0 ? 'no test ran' : null;
-  return { project, file, passed, failed, skipped, problem, failures: failuresIn(report.failures) };
+  const failures = failuresIn(report.failures);
+  const row = { project, file, passed, failed, skipped };
+  if (isDeath(unfinished)) {
+    const where = unfinished.during.join(', ') || 'between two files of tests';
+    const death = { test: where, why: unfinished.why ?? 'the process died, and nothing says what of (a signal?)' };
+    return { ...row, problem: 'it ended before its tests did', failures: [...failures, ...failuresIn([death])] };
+  }
+  return { ...row, problem: passed + failed === 0 ? 'no test ran' : null, failures };
 }
+
+/** How a run ended that did not come to its end; `tools/jest-report.mjs` writes it. */
+interface Death {
+  readonly during: readonly string[];
+  readonly why: string | null;
+}
+
+const isDeath = (value: unknown): value is Death =>
+  typeof value === 'object' && value !== null && Array.isArray((value as Partial<Death>).during);
 
 function failuresIn(value: unknown): readonly Failure[] {
   return (Array.isArray(value) ? (value as Partial<Failure>[]) : []).map(({ test, why }) => ({
