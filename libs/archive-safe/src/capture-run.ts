@@ -8,7 +8,7 @@ import { forgeError } from './forge-fault.ts';
 import { frameBytes } from './frame-plan.ts';
 import type { PackedFrame } from './pack-task.ts';
 import type { KeepJob, ScanVolume } from './scan-task.ts';
-import { crewOf, withThreads, type Thread } from './thread-crew.ts';
+import { crewOf, startThreads, stopIfAborted, useThreads, type Thread } from './thread-crew.ts';
 
 export interface CaptureRun {
   volumes: ScanVolume[];
@@ -16,16 +16,26 @@ export interface CaptureRun {
   packers: Thread[];
 }
 
-/** Opens the roots of the volumes and starts the threads of a capture; both are gone when it settles. */
-export async function withCapture<T>(options: CreateArchiveOptions, work: (run: CaptureRun) => Promise<T>): Promise<T> {
+/** The threads of a capture, started: the first scans, the others pack. */
+export function startCrew({ threads }: CreateArchiveOptions): Thread[] {
+  const crew = crewOf(threads);
+  return startThreads({ ...crew, count: crew.count + 1 });
+}
+
+/** Opens the roots of the volumes and takes the threads of a capture; both are gone when it settles. */
+export async function withCapture<T>(
+  options: CreateArchiveOptions,
+  work: (run: CaptureRun) => Promise<T>,
+  crew: () => Thread[] = () => startCrew(options),
+): Promise<T> {
   const volumes: ScanVolume[] = [];
   try {
     for (const volume of [...options.volumes].sort((a, b) => a.index - b.index)) {
       const { index, root, links } = volume;
       if (root !== null) volumes.push({ index, root: openDirectory(root), links, exclude: excludedNames(volume) });
     }
-    const crew = crewOf(options.threads);
-    return await withThreads({ ...crew, count: crew.count + 1 }, options.signal, ([scanner, ...packers]) =>
+    stopIfAborted(options.signal);
+    return await useThreads(crew(), options.signal, ([scanner, ...packers]) =>
       work({ volumes, scanner: scanner as Thread, packers }),
     );
   } catch (error) {

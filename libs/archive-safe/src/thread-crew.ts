@@ -114,17 +114,26 @@ export function startThreads({ count, where }: Crew): Thread[] {
  * was aborted; then nothing of ours reads or writes any more.
  */
 export async function withThreads<T>(
-  { count, where }: Crew,
+  crew: Crew,
   signal: AbortSignal | undefined,
   work: (threads: Thread[]) => Promise<T>,
 ): Promise<T> {
   stopIfAborted(signal);
-  const threads = startThreads({ count, where });
+  return useThreads(startThreads(crew), signal, work);
+}
+
+/** The same with threads that were started before; it ends them too. */
+export async function useThreads<T>(
+  threads: Thread[],
+  signal: AbortSignal | undefined,
+  work: (threads: Thread[]) => Promise<T>,
+): Promise<T> {
   const onAbort = (): void => {
     for (const thread of threads) void thread.end();
   };
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
+    stopIfAborted(signal);
     const result = await work(threads);
     stopIfAborted(signal);
     return result;

@@ -14,9 +14,10 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ArchiveOutput } from './archive-output.ts';
 import { readTable } from './archive-reader.ts';
 import { decodeTable } from './archive-table.ts';
-import { createArchive, extractVolumes, readIndex, verifyArchive, warmArchive } from './index.ts';
+import { createArchive, extractVolumes, readIndex, verifyArchive, warmArchive, type WarmArchive } from './index.ts';
 import { deadSpans } from './dead-segment.ts';
 import { markOf } from './settled.ts';
 import { emptyDir, listTree, openDescriptors, scratch } from './testing/trees.ts';
@@ -163,6 +164,32 @@ describe('a pass that is of no use', () => {
 
   test('gzip: none is made', async () => {
     expect(await warmed({ codec: 'gzip' })).toBeUndefined();
+    expect(readdirSync(work)).toEqual(['tree']);
+  });
+
+  test('its threads wait for the capture, and end with it or without it', async () => {
+    const threads = (): number => readdirSync('/proc/self/task').length;
+    await (await warmed())?.discard(); // Node's own threads for file calls start at the first of them
+    const before = threads();
+    for (const end of [
+      async (warm: WarmArchive | undefined) => warm?.discard(),
+      async (warm: WarmArchive | undefined) => createArchive(request({ threads: 1, warm })),
+      async (warm: WarmArchive | undefined) => createArchive(request({ threads: 1, warm, level: 1 })),
+    ]) {
+      const warm = await warmed({ threads: 1 });
+      expect(threads()).toBe(before + 2);
+      await end(warm);
+      expect(threads()).toBe(before);
+    }
+  });
+
+  test('one that is aborted when all is packed leaves nothing', async () => {
+    const before = openDescriptors();
+    const stop = new AbortController();
+    const aborting = jest.spyOn(ArchiveOutput.prototype, 'written').mockImplementation(async () => stop.abort());
+    await expect(warmed({ signal: stop.signal })).rejects.toMatchObject({ code: 'CANCELLED' });
+    aborting.mockRestore();
+    expect(openDescriptors()).toEqual(before);
     expect(readdirSync(work)).toEqual(['tree']);
   });
 

@@ -3,10 +3,11 @@ import { fstatSync } from 'node:fs';
 import { ArchiveOutput } from './archive-output.ts';
 import { AttributeScan } from './attribute-scan.ts';
 import type { CreateArchiveOptions, CreatedArchive, WarmArchive } from './capture-request.ts';
-import { openPartial, publish, pump, removePartial, withCapture, type CaptureRun } from './capture-run.ts';
+import { openPartial, publish, pump, removePartial, startCrew, withCapture, type CaptureRun } from './capture-run.ts';
 import { forgeError } from './forge-fault.ts';
 import { hasSureTimes, writeBack } from './settled.ts';
 import type { ScanVolume } from './scan-task.ts';
+import type { Thread } from './thread-crew.ts';
 import type { WarmSegment } from './warm-segments.ts';
 
 export interface WarmRules {
@@ -31,23 +32,35 @@ const maxMarks = 16 << 20;
  */
 export async function warmArchive(options: CreateArchiveOptions & WarmRules): Promise<WarmArchive | undefined> {
   if ((options.codec ?? 'zstd') !== 'zstd') return undefined;
-  return withCapture(options, async (run) => {
-    const before = Date.now();
-    if (options.ground !== 'caller' && !(await isSureGround(run.volumes, options.signal))) return undefined;
-    const handle = await openPartial(options.file);
-    try {
-      const segments = await pack(options, before, run, new ArchiveOutput(handle, options));
-      if (segments !== undefined) {
-        await handle.sync();
-        return new PackedBefore(options, run.volumes, handle, segments);
-      }
-      await removePartial(options.file, handle);
-      return undefined;
-    } catch (error) {
-      await removePartial(options.file, handle);
-      throw error;
+  let pass: PackedBefore | undefined;
+  try {
+    return await withCapture(options, async (run) => (pass = await packAhead(options, run)));
+  } catch (error) {
+    // Aborted when all was packed.
+    await pass?.discard();
+    throw error;
+  }
+}
+
+async function packAhead(
+  options: CreateArchiveOptions & WarmRules,
+  run: CaptureRun,
+): Promise<PackedBefore | undefined> {
+  const before = Date.now();
+  if (options.ground !== 'caller' && !(await isSureGround(run.volumes, options.signal))) return undefined;
+  const handle = await openPartial(options.file);
+  try {
+    const segments = await pack(options, before, run, new ArchiveOutput(handle, options));
+    if (segments !== undefined) {
+      await handle.sync();
+      return new PackedBefore(options, run.volumes, handle, segments);
     }
-  });
+    await removePartial(options.file, handle);
+    return undefined;
+  } catch (error) {
+    await removePartial(options.file, handle);
+    throw error;
+  }
 }
 
 async function isSureGround(volumes: readonly ScanVolume[], signal: AbortSignal | undefined): Promise<boolean> {
@@ -93,6 +106,8 @@ class PackedBefore implements WarmArchive {
   readonly #file: string;
   readonly #handle: FileHandle;
   readonly #packed: Packed;
+  /** Started while the app still runs: three threads take longer to start than a few files to pack. */
+  readonly #crew: Thread[];
   #spent = false;
 
   constructor(options: CreateArchiveOptions, volumes: readonly ScanVolume[], handle: FileHandle, packed: Packed) {
@@ -101,13 +116,18 @@ class PackedBefore implements WarmArchive {
     this.#file = options.file;
     this.#handle = handle;
     this.#packed = packed;
+    this.#crew = startCrew(options);
   }
 
   async finish(options: CreateArchiveOptions): Promise<CreatedArchive | undefined> {
     if (this.#spent) return undefined;
     try {
       if (requestOf(options) !== this.#request) return undefined;
-      return await withCapture(options, (run) => this.#finish(options, run));
+      return await withCapture(
+        options,
+        (run) => this.#finish(options, run),
+        () => this.#crew,
+      );
     } catch (error) {
       throw forgeError(error);
     } finally {
@@ -136,6 +156,7 @@ class PackedBefore implements WarmArchive {
   async discard(): Promise<void> {
     if (this.#spent) return;
     this.#spent = true;
+    await Promise.all(this.#crew.map((thread) => thread.end()));
     await removePartial(this.#file, this.#handle);
   }
 }
