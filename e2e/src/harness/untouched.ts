@@ -2,7 +2,8 @@ import { expect } from '@jest/globals';
 import { generationsIn, treeDigest } from './generations.ts';
 import type { TestWorkload } from './test-workload.ts';
 
-const STOPPING = new Set(['die', 'stop', 'kill', 'pause', 'restart', 'destroy']);
+/** Events of a container that an app which is left alone does not have. */
+export const STOPPING: ReadonlySet<string> = new Set(['die', 'stop', 'kill', 'pause', 'restart', 'destroy']);
 
 async function look(app: TestWorkload): Promise<unknown> {
   const container = await app.running();

@@ -14,7 +14,7 @@ import { LoopDisk } from '../harness/loop-disk.ts';
 import { Stack } from '../harness/stack.ts';
 import { TemporalServer } from '../harness/temporal-server.ts';
 import { TestWorkload } from '../harness/test-workload.ts';
-import { expectAsBefore } from '../harness/untouched.ts';
+import { expectAsBefore, STOPPING } from '../harness/untouched.ts';
 import { eventually, sleep } from '../harness/waiting.ts';
 
 const KEEP = { safety: 'keep-old-tree' };
@@ -200,8 +200,7 @@ async function expectServes(app: TestWorkload, generation: string): Promise<void
     expect(operation.error?.detail).toContain(broken);
     expect(operation.situation).toMatchObject({ app: 'running', data: 'current' });
     expect(stepOf(operation, 'stop')?.state).toBe('PENDING');
-    const disturbing = ['die', 'stop', 'kill', 'pause', 'restart'];
-    expect(watch.events.filter(({ Actor, Action }) => Actor.ID === Id && disturbing.includes(Action))).toEqual([]);
+    expect(watch.events.filter(({ Actor, Action }) => Actor.ID === Id && STOPPING.has(Action))).toEqual([]);
     expect((await app.running()).State.StartedAt).toBe(State.StartedAt);
     expect(lookAtTrees(app.directories, unread)).toEqual(before);
     expect(app.leftovers()).toEqual([]);

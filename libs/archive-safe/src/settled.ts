@@ -55,7 +55,8 @@ async function syncFileSystem(directory: number, signal: AbortSignal | undefined
     stdio: ['ignore', 'ignore', 'ignore', directory],
     env: { PATH: process.env['PATH'] ?? '' },
   });
-  const end = (): void => void child.kill('SIGKILL');
+  // One that could not be started has pid 0 inside: `kill` would then end our own process group.
+  const end = (): void => void (child.pid !== undefined && child.kill('SIGKILL'));
   signal?.addEventListener('abort', end, { once: true });
   try {
     await new Promise<void>((resolve, reject) => {

@@ -113,7 +113,7 @@ describe('mountUsers', () => {
         command: expect.stringMatching(/^(sh|sleep|unshare)$/),
       });
     } finally {
-      process.kill(-(child.pid ?? 0), 'SIGKILL');
+      process.kill(-child.pid!, 'SIGKILL');
     }
   });
 
@@ -130,7 +130,7 @@ describe('mountUsers', () => {
         const found = await mountUsers([{ path: live }]);
         expect([...new Set(found.map((user) => user.mountPoint))]).toEqual(users);
       } finally {
-        process.kill(-(child.pid ?? 0), 'SIGKILL');
+        process.kill(-child.pid!, 'SIGKILL');
       }
     }
     const id = await container(live);

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { interceptFsPort } from './ports/fs-port.ts';
 import { NodeFsPort } from './ports/node-fs-port.ts';
 import type { FrozenPlan } from './restore-engine.ts';
+import { fsWithout } from './testing/failing-fs-port.ts';
 import { jsonArchive } from './testing/json-archive-port.ts';
 import { quietContext } from './testing/restore-house.ts';
 import { run, Scene, signal } from './testing/scene.ts';
@@ -14,18 +14,6 @@ const journals = (): string => path.join(scene.house.dataDir, 'journal');
 const open = async (): Promise<string[]> => (await readdir(journals())).filter((name) => name.endsWith('.journal'));
 /** As after a start of the server. */
 const fresh = () => scene.house.engine({ archive: jsonArchive(new NodeFsPort()) });
-
-/** One bit of the first record of `type` turns, as a medium that forgets would do it. */
-async function damage(type: string): Promise<string> {
-  const [name] = await open();
-  const file = path.join(journals(), name as string);
-  const bytes = await readFile(file);
-  const at = bytes.indexOf(`"type":"${type}"`);
-  expect(at).toBeGreaterThan(0);
-  bytes[at + 9]! ^= 1;
-  await writeFile(file, bytes);
-  return path.basename(file);
-}
 
 /** A restore of a running app up to SAFE. */
 async function safe(): Promise<{ readonly plan: FrozenPlan; readonly app: string }> {
@@ -38,13 +26,7 @@ async function safe(): Promise<{ readonly plan: FrozenPlan; readonly app: string
 
 /** COMMIT is durable and the live directory of the first volume is away: killed between its two renames. */
 async function halfSwapped(plan: FrozenPlan): Promise<void> {
-  let renames = 0;
-  const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
-    if (call.name === 'rename' && ++renames > 1) throw Object.assign(new Error('injected'), { code: 'EIO' });
-    return proceed();
-  });
-  const dying = scene.house.engine({ archive: jsonArchive(fs), fs });
-  await expect(dying.swap(plan, quietContext())).rejects.toMatchObject({ code: 'IO_ERROR' });
+  await scene.stuckAtCommit(plan, 1);
   expect(await scene.house.generations()).toEqual(['absent', 'newer']);
 }
 
@@ -62,7 +44,7 @@ describe('a corrupt journal', () => {
   it('waits for a person, touches nothing, and lets nobody have its directories', async () => {
     const { plan, app } = await safe();
     await halfSwapped(plan);
-    const name = await damage('QUIESCED');
+    const name = await scene.damageJournal('QUIESCED');
     const before = await scene.picture();
     const engine = fresh();
     expect(await engine.sweep(signal)).toMatchObject({ swappedForward: [], swappedBack: [], corrupt: [{}] });
@@ -93,7 +75,7 @@ describe('a corrupt journal', () => {
   it('ends as all old when what its guide says was run, and stays for whoever wants to know', async () => {
     const { plan, app } = await safe();
     await halfSwapped(plan);
-    const name = await damage('QUIESCED');
+    const name = await scene.damageJournal('QUIESCED');
     const engine = fresh();
     const { verdict, guide } = await engine.examine(plan.operationId);
     expect(verdict).toBe('unclear');
@@ -115,7 +97,7 @@ describe('a corrupt journal', () => {
   it('that lost COMMIT never goes forward: nothing would say which trees are the old ones', async () => {
     const { plan } = await safe();
     await scene.engine.swap(plan, quietContext());
-    await damage('SAFE');
+    await scene.damageJournal('SAFE');
     const engine = fresh();
     expect(await scene.house.generations()).toEqual(['old', 'old']);
     const { verdict, guide } = await engine.examine(plan.operationId);
@@ -130,14 +112,11 @@ describe('a corrupt journal', () => {
     await scene.engine.swap(plan, quietContext());
     const finishing = scene.house.engine({
       archive: jsonArchive(new NodeFsPort()),
-      fs: interceptFsPort(new NodeFsPort(), async (call, proceed) => {
-        if (call.name === 'rename') throw Object.assign(new Error('injected'), { code: 'EIO' });
-        return proceed();
-      }),
+      fs: fsWithout('rename'),
     });
     // DONE is written, the old trees cannot be put away: the journal stays open.
     expect((await finishing.finish(plan, [], quietContext())).warnings.length).toBeGreaterThan(0);
-    await damage('SWAPPED');
+    await scene.damageJournal('SWAPPED');
     const engine = fresh();
     expect((await engine.examine(plan.operationId)).verdict).toBe('all-new');
     await engine.acceptVerdict(plan.operationId, 'all-new', 'test');
@@ -151,7 +130,7 @@ describe('a corrupt journal', () => {
   it('taken as it is keeps every tree that nothing records', async () => {
     const { plan } = await safe();
     await scene.engine.swap(plan, quietContext());
-    await damage('SAFE');
+    await scene.damageJournal('SAFE');
     const engine = fresh();
     await engine.acceptVerdict(plan.operationId, 'all-old', 'test');
     await scene.house.undo(engine, plan);
@@ -164,7 +143,7 @@ describe('a corrupt journal', () => {
 
   it('of which nothing can be read is put away when it is taken as it is', async () => {
     const { plan } = await safe();
-    const name = await damage('BEGIN');
+    const name = await scene.damageJournal('BEGIN');
     const engine = fresh();
     expect(await engine.openTransactions()).toMatchObject([
       { operationId: plan.operationId, record: 'OPERATOR', plan: null, snapshotId: null },
@@ -190,11 +169,8 @@ describe('a corrupt journal', () => {
   it('killed before its successor is whole: corrupt as before, and nothing else', async () => {
     const { plan } = await safe();
     await halfSwapped(plan);
-    const name = await damage('QUIESCED');
-    const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
-      if (call.name === 'rename') throw Object.assign(new Error('injected'), { code: 'EIO' });
-      return proceed();
-    });
+    const name = await scene.damageJournal('QUIESCED');
+    const fs = fsWithout('rename');
     const dying = scene.house.engine({ archive: jsonArchive(fs), fs });
     await expect(dying.acceptVerdict(plan.operationId, 'all-old', 'test')).rejects.toMatchObject({ code: 'IO_ERROR' });
     const engine = fresh();
@@ -206,7 +182,7 @@ describe('a corrupt journal', () => {
   it('with a stranger in the live directory says so', async () => {
     const { plan } = await safe();
     await halfSwapped(plan);
-    await damage('QUIESCED');
+    await scene.damageJournal('QUIESCED');
     await mkdir(scene.at('data'));
     const engine = fresh();
     const { verdict, guide } = await engine.examine(plan.operationId);

@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { interceptFsPort } from './ports/fs-port.ts';
 import { NodeFsPort } from './ports/node-fs-port.ts';
 import type { FrozenPlan, RestoreEngine } from './restore-engine.ts';
+import { fsWithout } from './testing/failing-fs-port.ts';
 import { jsonArchive } from './testing/json-archive-port.ts';
 import type { ChildOrder } from './testing/killed-child.ts';
 import { everyEffect } from './testing/kills.ts';
@@ -161,22 +161,9 @@ onlyRoot.each(Object.keys(kinds) as (keyof typeof kinds)[])('a volume that is %s
   }, 900_000);
 });
 
-const onlyJournal = async (): Promise<string> => {
-  const folder = path.join(scene.house.dataDir, 'journal');
-  return path.join(folder, (await readdir(folder)).find((name) => name.endsWith('.journal')) as string);
-};
-
 onlyRoot('inside a mount point', () => {
   /** The first volume is half swapped: one entry of before has moved. */
-  const halfSwapped = async (plan: FrozenPlan): Promise<void> => {
-    let renames = 0;
-    const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
-      if (call.name === 'rename' && ++renames > 1) throw Object.assign(new Error('injected'), { code: 'EIO' });
-      return proceed();
-    });
-    const dying = scene.house.engine({ archive: archive(), fs });
-    await expect(dying.swap(plan, quietContext())).rejects.toMatchObject({ code: 'IO_ERROR' });
-  };
+  const halfSwapped = (plan: FrozenPlan): Promise<void> => scene.stuckAtCommit(plan, 1);
 
   it('what the app made on the new side goes with it, and what it had before comes back as the very files', async () => {
     const snapshot = await prepare('ext4');
@@ -273,37 +260,29 @@ onlyRoot('inside a mount point', () => {
   it('a corrupt journal that lost the list of entries is never taken as all old once the swap may have begun', async () => {
     const snapshot = await prepare('ext4');
     const plan = await scene.house.upToSafe(scene.engine, snapshot);
-    const damage = async (): Promise<void> => {
-      const bytes = await readFile(await onlyJournal());
-      bytes[bytes.indexOf('"type":"QUIESCED"') + 9]! ^= 1;
-      await writeFile(await onlyJournal(), bytes);
-    };
-    const undamaged = await readFile(await onlyJournal());
-    await damage();
+    const undamaged = await readFile(await scene.journal());
+    await scene.damageJournal('QUIESCED');
     expect((await scene.engine.examine(plan.operationId)).verdict).toBe('all-old');
-    await writeFile(await onlyJournal(), undamaged);
+    await writeFile(await scene.journal(), undamaged);
 
     await halfSwapped(plan);
-    const whole = await readFile(await onlyJournal());
-    await damage();
+    const whole = await readFile(await scene.journal());
+    await scene.damageJournal('QUIESCED');
     const { verdict, guide } = await scene.engine.examine(plan.operationId);
     expect(verdict).toBe('unclear');
     const { command } = guide.commands.at(-1) as { command: string };
     expect((await run('sh', ['-c', command])).stdout).toMatch(/ (lost\+found|only newer|sub|token)\n/);
-    await writeFile(await onlyJournal(), whole);
+    await writeFile(await scene.journal(), whole);
 
     // All new, and the old tree is gone: nothing shows that it was ever there.
     expect(await scene.engine.sweep(signal)).toMatchObject({ swappedForward: [plan.txId] });
     const stuck = scene.house.engine({
       archive: archive(),
-      fs: interceptFsPort(new NodeFsPort(), async (call, proceed) => {
-        if (call.name === 'link') throw Object.assign(new Error('injected'), { code: 'EIO' });
-        return proceed();
-      }),
+      fs: fsWithout('link'),
     });
     expect((await stuck.finish(plan, [], quietContext())).warnings).not.toEqual([]);
     expect(await ours()).toEqual([]);
-    await damage();
+    await scene.damageJournal('QUIESCED');
     expect((await scene.engine.examine(plan.operationId)).verdict).toBe('unclear');
   });
 

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { testDocker, type TestDocker } from '@tiny-forge/docker/testing';
-import { interceptFsPort } from './ports/fs-port.ts';
-import { NodeFsPort } from './ports/node-fs-port.ts';
 import type { CaptureResult, FrozenPlan, RestoreEngine } from './restore-engine.ts';
 import { jsonArchivePort } from './testing/json-archive-port.ts';
 import { everyCall, everyEffect, type Kill } from './testing/kills.ts';
+import { fsWithout } from './testing/failing-fs-port.ts';
 import { fakePlugins } from './testing/fake-plugins.ts';
 import { quietContext, RestoreHouse } from './testing/restore-house.ts';
 import { oneIn } from './testing/proof.ts';
@@ -132,12 +131,7 @@ describe('SIGKILL', () => {
     /** The first volume has no live tree, the second one has its old one. */
     const half = async (scene: Scene): Promise<FrozenPlan> => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
-      let renames = 0;
-      const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
-        if (call.name === 'rename' && ++renames > 1) throw Object.assign(new Error('injected'), { code: 'EIO' });
-        return proceed();
-      });
-      const dying = scene.house.engine({ archive, mountUsers: nobody, fs });
+      const dying = scene.house.engine({ archive, mountUsers: nobody, fs: fsWithout('rename', 1) });
       await expect(dying.swap(plan, quietContext())).rejects.toMatchObject({ code: 'IO_ERROR' });
       expect(await scene.house.generations()).toEqual(['absent', 'newer']);
       return plan;

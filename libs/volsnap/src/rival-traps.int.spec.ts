@@ -8,6 +8,7 @@ import { testDocker, type TestDocker } from '@tiny-forge/docker/testing';
 import { interceptFsPort } from './ports/fs-port.ts';
 import { NodeFsPort } from './ports/node-fs-port.ts';
 import type { RestoreEngine } from './restore-engine.ts';
+import { fsWithout } from './testing/failing-fs-port.ts';
 import { fakePlugins } from './testing/fake-plugins.ts';
 import { quietContext, RestoreHouse } from './testing/restore-house.ts';
 
@@ -49,14 +50,7 @@ describe('traps that others fell into', () => {
     const snapshot = await house.capture();
     await house.write('newer');
     const plan = await house.upToSafe(engine, snapshot);
-    let renames = 0;
-    const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
-      if (call.name !== 'rename') return proceed();
-      renames += 1;
-      if (renames < 2) return proceed();
-      throw Object.assign(new Error('EIO: injected'), { code: 'EIO' });
-    });
-    const broken = house.engine({ fs });
+    const broken = house.engine({ fs: fsWithout('rename', 1) });
     await expect(broken.swap(plan, quietContext())).rejects.toMatchObject({ code: 'IO_ERROR' });
     await expect(broken.swapBack(plan, signal)).rejects.toMatchObject({ code: 'ROLLBACK_FAILED' });
 

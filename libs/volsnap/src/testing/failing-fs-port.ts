@@ -1,4 +1,5 @@
 import { interceptFsPort, type FsCall, type FsPort } from '../ports/fs-port.ts';
+import { NodeFsPort } from '../ports/node-fs-port.ts';
 
 export interface FsFault {
   /** Number of the call, from 1. */
@@ -32,4 +33,13 @@ export class FailingFsPort {
   disarm(): void {
     this.#armed = false;
   }
+}
+
+/** The real file system, on which calls of this name fail with EIO once `passing` of them went through. */
+export function fsWithout(name: FsCall['name'], passing = 0): FsPort {
+  let calls = 0;
+  return interceptFsPort(new NodeFsPort(), async (call, proceed) => {
+    if (call.name === name && ++calls > passing) throw Object.assign(new Error('EIO: injected'), { code: 'EIO' });
+    return proceed();
+  });
 }

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import { testDocker, type TestDocker } from '@tiny-forge/docker/testing';
-import { interceptFsPort } from '../ports/fs-port.ts';
 import { NodeFsPort } from '../ports/node-fs-port.ts';
 import type { CaptureResult, FrozenPlan, RestoreEngine } from '../restore-engine.ts';
+import { fsWithout } from './failing-fs-port.ts';
 import { fakePlugins } from './fake-plugins.ts';
 import { jsonArchive, jsonArchivePort as archive } from './json-archive-port.ts';
 import { quietContext, RestoreHouse } from './restore-house.ts';
@@ -55,15 +56,31 @@ export class Scene {
     return (await run('find', [this.house.volumes, '-printf', '%p %i %T@ %m %y %l\n'])).stdout;
   }
 
-  /** The transaction is decided and nothing has moved: the first rename after COMMIT fails. */
-  async stuckAtCommit(plan: FrozenPlan): Promise<void> {
-    const fs = interceptFsPort(new NodeFsPort(), async (call, proceed) => {
-      if (call.name === 'rename') throw Object.assign(new Error('injected'), { code: 'EIO' });
-      return proceed();
-    });
-    const dying = this.house.engine({ archive, fs });
+  /** The transaction is decided and `renames` have happened, none by default; the next one fails. */
+  async stuckAtCommit(plan: FrozenPlan, renames = 0): Promise<void> {
+    const fs = fsWithout('rename', renames);
+    const dying = this.house.engine({ archive: jsonArchive(fs), fs });
     await expect(dying.swap(plan, quietContext())).rejects.toMatchObject({ code: 'IO_ERROR' });
     expect((await this.engine.status(plan.operationId))?.record).toBe('COMMIT');
+  }
+
+  /** The only open journal: full path. */
+  async journal(): Promise<string> {
+    const folder = path.join(this.house.dataDir, 'journal');
+    const names = (await readdir(folder)).filter((name) => name.endsWith('.journal'));
+    expect(names).toHaveLength(1);
+    return path.join(folder, names[0] as string);
+  }
+
+  /** One bit of the first record of `type` in the only open journal turns, as a medium that forgets would do it. @returns its name */
+  async damageJournal(type: string): Promise<string> {
+    const file = await this.journal();
+    const bytes = await readFile(file);
+    const at = bytes.indexOf(`"type":"${type}"`);
+    expect(at).toBeGreaterThan(0);
+    bytes[at + 9]! ^= 1;
+    await writeFile(file, bytes);
+    return path.basename(file);
   }
 
   /** A running container of nobody's that mounts one volume. */
