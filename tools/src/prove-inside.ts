@@ -68,6 +68,7 @@ async function runLayer(layer: Layer, isFull: boolean, results: string): Promise
         '--testMatch=**/*.{spec,prove}.ts',
         '--json',
         `--outputFile=${report}`,
+        ...(layer.only === undefined ? [] : [`--testNamePattern=${layer.only.source}`]),
         ...layer.files,
       ],
       {

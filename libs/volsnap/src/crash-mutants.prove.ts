@@ -6,34 +6,38 @@ import { proofNote } from './testing/proof-note.ts';
 
 const HOUR = 3_600_000;
 
-/** The quickest that finds out most first. */
-const HUNTS: readonly { readonly shape: ShapeName; readonly model: 'ordered' | 'weak'; readonly depth: 1 | 2 }[] = [
-  { shape: '1 volume', model: 'ordered', depth: 1 },
-  { shape: '1 volume', model: 'weak', depth: 1 },
-  { shape: 'its parents absent too', model: 'weak', depth: 1 },
-  { shape: '2 volumes on 2 file systems', model: 'weak', depth: 1 },
-  { shape: 'a mount point', model: 'weak', depth: 1 },
-  { shape: '1 volume', model: 'weak', depth: 2 },
-];
+interface Hunt {
+  readonly shape: ShapeName;
+  readonly model: 'ordered' | 'weak';
+  readonly depth: 1 | 2;
+}
+const ordered: Hunt = { shape: '1 volume', model: 'ordered', depth: 1 };
+const weak: Hunt = { ...ordered, model: 'weak' };
+const inside: Hunt = { shape: 'a mount point', model: 'weak', depth: 1 };
+/** What the first crash leaves is still in memory; a second one, of the recovery, loses it. */
+const twice: Hunt = { ...weak, depth: 2 };
 
-/** Every place of the engine that syncs. A new one fails here until it is listed, and each listed one must be missed when it is gone. */
-const SITES = [
-  'sync writeJournalFile',
-  'syncDirectory writeJournalFile',
-  'sync append',
-  'sync overwriteSame',
-  'syncDirectory trust',
-  'syncDirectory #retire',
-  'syncDirectory makeStaging',
-  'syncFileSystem makeDurable',
-  'syncDirectory putLive',
-  'syncDirectory swapForward',
-  'syncDirectory swapBack',
-  'syncDirectory prepareOne',
-  'syncDirectory moveAll',
-  'syncDirectory discardTree',
-  'syncDirectory closeJournal',
-];
+/**
+ * Every place of the engine that syncs, and the cheapest world that misses it. A new one fails here until it is listed, and each listed one must be
+ * missed when it is gone.
+ */
+const SITES: Readonly<Record<string, Hunt>> = {
+  'sync writeJournalFile': ordered,
+  'syncDirectory writeJournalFile': weak,
+  'sync append': ordered,
+  'sync overwriteSame': twice,
+  'syncDirectory trust': twice,
+  'syncDirectory #retire': weak,
+  'syncDirectory makeStaging': twice,
+  'syncFileSystem makeDurable': ordered,
+  'syncDirectory putLive': weak,
+  'syncDirectory swapForward': ordered,
+  'syncDirectory swapBack': ordered,
+  'syncDirectory prepareOne': inside,
+  'syncDirectory moveAll': inside,
+  'syncDirectory discardTree': twice,
+  'syncDirectory closeJournal': ordered,
+};
 
 describe('an engine that forgets one fsync is found out:', () => {
   const seen = new Set<string>();
@@ -43,22 +47,18 @@ describe('an engine that forgets one fsync is found out:', () => {
   }, HOUR);
 
   it('and no place that syncs is left out of the list', () => {
-    expect([...seen].sort()).toEqual(SITES.toSorted());
+    expect([...seen].sort()).toEqual(Object.keys(SITES).sort());
   });
 
-  it.each(SITES)(
+  it.each(Object.entries(SITES))(
     '%s',
-    async (site) => {
-      for (const { shape, model, depth } of HUNTS) {
-        const { failures, states } = await explore(
-          { ...SHAPES[shape], model },
-          { depth, fs: (inner) => withoutSync(inner, site) },
-        );
-        if (failures[0] === undefined) continue;
-        proofNote(`without ${site}: red after ${states} states (${failures[0].slice(0, 150)})`);
-        return;
-      }
-      throw new Error(`nothing misses ${site}`);
+    async (site, { shape, model, depth }) => {
+      const { failures, states } = await explore(
+        { ...SHAPES[shape], model },
+        { depth, fs: (inner) => withoutSync(inner, site) },
+      );
+      if (failures[0] === undefined) throw new Error(`nothing misses ${site} in ${states} states`);
+      proofNote(`without ${site}: red after ${states} states (${failures[0].slice(0, 150)})`);
     },
     HOUR,
   );

@@ -11,7 +11,7 @@ import { isProof, oneIn } from './testing/proof.ts';
 import { proofNote } from './testing/proof-note.ts';
 
 const MINUTES = 60_000;
-const stride = oneIn(7, 3);
+const stride = oneIn(11, 6);
 const shapes = { outer: SHAPES['2 volumes on 2 file systems'], inner: SHAPES['a mount point'] };
 
 /** What each call may answer, by its manual page, as far as a host in trouble gives it. */

@@ -40,8 +40,8 @@ async function expectWhole(house: RestoreHouse, { file }: CaptureResult): Promis
 
 describe('SIGKILL before and after the calls of a capture that reads ahead', () => {
   it.each([
-    ['pause', oneIn(6, 6)],
-    ['stop', oneIn(5, 5)],
+    ['pause', oneIn(10, 10)],
+    ['stop', oneIn(9, 9)],
   ] as const)(
     '%s, one place of %d: the next start brings the app back and leaves nothing behind; the capture made again is whole',
     async (quiesce, every) => {

@@ -112,7 +112,7 @@ describe('SIGKILL', () => {
     const undoing = await runChild({ facts: first.house.facts, plan, action: 'undo', kill: null });
     await first.house.remove();
 
-    await inLanes(thin(everyEffect(undoing), 3, 2), async (scene, kill) => {
+    await inLanes(thin(everyEffect(undoing), 4, 3), async (scene, kill) => {
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot, scene.like);
       await fresh(scene).swap(plan, quietContext());
       expect((await runChild({ facts: scene.house.facts, plan, action: 'undo', kill })).killed).toBe(true);
@@ -164,7 +164,7 @@ describe('SIGKILL', () => {
     const finishing = await runChild({ facts: first.house.facts, plan, action: 'finish', kill: null });
     await first.house.remove();
 
-    await inLanes(thin(everyEffect(extracting), 4, 2), async (scene, kill) => {
+    await inLanes(thin(everyEffect(extracting), 5, 3), async (scene, kill) => {
       await scene.house.write('newer');
       const plan = await scene.house.preflight(fresh(scene), scene.snapshot);
       expect((await runChild({ facts: scene.house.facts, plan, action: 'extract', kill })).killed).toBe(true);
@@ -175,7 +175,7 @@ describe('SIGKILL', () => {
       expect(await scene.house.leftovers()).toEqual([]);
       expect(await scene.house.generations()).toEqual(['newer', 'newer']);
     });
-    await inLanes(thin(everyEffect(finishing), 4, 2), async (scene, kill) => {
+    await inLanes(thin(everyEffect(finishing), 5, 3), async (scene, kill) => {
       await scene.house.write('newer');
       const plan = await scene.house.upToSafe(fresh(scene), scene.snapshot);
       await fresh(scene).swap(plan, quietContext());
@@ -194,7 +194,7 @@ describe('SIGKILL', () => {
     const whole = await runChild({ facts: first.house.facts, plan, action: 'whole', kill: null });
     await first.house.remove();
     const ends = new Set<string>();
-    const kills = thin(everyCall(whole), 12, 5);
+    const kills = thin(everyCall(whole), 14, 8);
 
     await inLanes(kills, async (scene, kill) => {
       await scene.house.write('newer');
