@@ -65,6 +65,15 @@ describe('NOW of an app', () => {
     expect(situationOf(workload, exampleOperations.RUNNING, [], AT)).toMatchObject({ app: 'stopped', data: 'staged' });
     expect(situationOf(workload, exampleOperations.QUEUED, [], AT)).toMatchObject({ app: 'running', data: 'current' });
   });
+  it('restored data is called so while the old folders are kept instead of a snapshot', () => {
+    const { undo, ...done } = exampleOperations.SUCCEEDED;
+    const kept = { until: undo?.until ?? '', trees: [] };
+    expect(situationOf(workload, undefined, [{ ...done, kept }], AT)).toMatchObject({ data: 'restored' });
+    expect(situationOf(workload, undefined, [{ ...done, kept }], AT + 8 * 86_400_000)).toMatchObject({
+      data: 'current',
+    });
+    expect(situationOf(workload, undefined, [done], AT)).toMatchObject({ data: 'current' });
+  });
   it('restored data is called so while it can be undone', () => {
     const done = exampleOperations.SUCCEEDED;
     expect(situationOf(workload, undefined, [done], AT)).toMatchObject({

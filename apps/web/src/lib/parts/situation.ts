@@ -16,7 +16,7 @@ const APP: Readonly<Record<Workload['status']['state'], SituationApp>> = {
 
 /**
  * What a workload's page calls NOW. An open operation knows best; else the app is what Docker says, and the data is what the last
- * operation that could touch it left, as long as that can be undone.
+ * operation that could touch it left, as long as the data of before is kept.
  */
 export function situationOf(
   workload: Workload,
@@ -36,8 +36,9 @@ export function situationOf(
   const touching = last.find((operation) => operation.kind === 'restore' || operation.kind === 'undo-restore');
   const newest = last[0];
   const since = newest !== undefined && newest.situation.app === app ? newest.situation.since : undefined;
-  const undoable = touching?.undo !== undefined && Date.parse(touching.undo.until) > now;
-  return touching?.situation.data === 'restored' && undoable
+  const keptUntil = touching?.undo?.until ?? touching?.kept?.until;
+  const isKept = keptUntil !== undefined && Date.parse(keptUntil) > now;
+  return touching?.situation.data === 'restored' && isKept
     ? { app, data: 'restored', since, snapshotAt: touching.snapshotCreatedAt }
     : { app, data: 'current', since, snapshotAt: undefined };
 }
