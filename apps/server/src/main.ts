@@ -15,7 +15,14 @@ const STOP_LIMIT_MS = 60_000;
 const log = process.stderr.isTTY
   ? pino(
       { level: 'warn', base: null },
-      PinoPretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss', singleLine: true }),
+      PinoPretty({
+        destination: 2,
+        sync: true,
+        translateTime: 'SYS:HH:MM:ss',
+        singleLine: true,
+        messageFormat: '{if part}{part}: {end}{msg}{if why}: {why}{end}',
+        ignore: 'part,why',
+      }),
     )
   : pino({ level: 'info', base: { pid: process.pid } }, pino.destination(2));
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
