@@ -21,6 +21,8 @@ const GONE_MS = 30_000;
 /** FS_IOC_SHUTDOWN of include/uapi/linux/fs.h with FSOP_GOING_FLAGS_NOLOGFLUSH: the file system is dead at once, nothing more is written. */
 const SHUTDOWN = [
   'import fcntl, os, struct, sys',
+  // Of a folder that is not mounted it would be the file system of this host.
+  'assert os.path.ismount(sys.argv[1])',
   'fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))',
 ].join('\n');
 
