@@ -220,7 +220,7 @@ async function expectServes(app: TestWorkload, generation: string): Promise<void
     expect(watch.events.filter(({ Actor, Action }) => Actor.ID === Id && Action === 'pause')).toEqual([]);
   });
 
-  it('goes through where the old folders are kept', async () => {
+  it('Immich #30062, a safety backup one must have stands in the way: goes through where the old folders are kept', async () => {
     const before = lookAtTrees(app.directories, unread);
     const operation = await app.done(await app.restore(snapshotId, KEEP), 'SUCCEEDED');
     await expectServes(app, 'snap');

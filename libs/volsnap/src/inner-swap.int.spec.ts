@@ -87,7 +87,7 @@ const isThere = (name: string): Promise<boolean> =>
   );
 
 onlyRoot.each(Object.keys(kinds) as (keyof typeof kinds)[])('a volume that is %s', (kind) => {
-  it('is restored inside its mount point, which the plan names, and taken back with its root as it was', async () => {
+  it('kamal-backup #15, a mount point cannot be renamed: is restored inside it, which the plan names, and taken back with its root as it was', async () => {
     const snapshot = await prepare(kind);
     const { blockers, warnings } = await scene.engine.plan(scene.house.input(snapshot), signal);
     expect(blockers).toEqual([]);

@@ -13,7 +13,8 @@ import { fakePlugins } from './testing/fake-plugins.ts';
 import { quietContext, RestoreHouse } from './testing/restore-house.ts';
 
 // What went wrong in other tools, each with the place where it was found. Those that show only in the whole product are in
-// e2e/src/rival-traps.e2e.spec.ts.
+// e2e/src/rival-traps.e2e.spec.ts; a mount point (kamal-backup #15) in inner-swap.int.spec.ts, data that cannot be copied (Immich #30062) in
+// e2e/src/way-back/kept-trees.e2e.spec.ts. What needs Compose, dependencies between apps or a restore to another place has no test: there is none.
 const MIB = 1024 ** 2;
 let test: TestDocker;
 let image: string;
