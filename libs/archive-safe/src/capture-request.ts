@@ -48,7 +48,10 @@ export interface CreatedArchive {
   notes: Note[];
 }
 
-/** What a capture packed while its volumes were in use, in the partial file of an archive that is still to be made. */
+/**
+ * What a capture packed while its volumes were in use, in the partial file of an archive that is still to be made. Holds that file open and the
+ * threads of the capture ready until one of the two is called.
+ */
 export interface WarmArchive {
   /**
    * Makes the archive: whatever did not change since is in it as it was packed. For a request that is not the one of the pass, or
