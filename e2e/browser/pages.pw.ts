@@ -33,7 +33,8 @@ async function findPlaces(forge: Forge): Promise<Place[]> {
     {
       name: 'snapshot',
       path: `/workloads/${other.id}/snapshots/${kept}`,
-      sign: '[data-testid=snapshot-page]',
+      // With the files in it, which come later.
+      sign: '[data-testid=entries] tbody tr',
     },
     {
       name: 'restore',
@@ -186,9 +187,12 @@ async function englishWords(page: Page): Promise<string[]> {
       for (const word of (node.textContent ?? '').match(/[A-Za-z][A-Za-z'’-]{2,}/g) ?? [])
         if (!allowed.test(word)) found.add(`${word} in ${parent.outerHTML.slice(0, 200)}`);
     }
+    // No element can stand in an attribute: a name is what stands in one elsewhere on the page.
+    const names = [...document.querySelectorAll('bdi')].map((element) => element.textContent ?? '').filter(Boolean);
+    const withoutNames = (value: string): string => names.reduce((rest, name) => rest.replaceAll(name, ' '), value);
     for (const element of document.querySelectorAll('[aria-label], [title], [placeholder]')) {
       for (const name of ['aria-label', 'title', 'placeholder']) {
-        for (const word of (element.getAttribute(name) ?? '').match(/[A-Za-z][A-Za-z'’-]{2,}/g) ?? [])
+        for (const word of withoutNames(element.getAttribute(name) ?? '').match(/[A-Za-z][A-Za-z'’-]{2,}/g) ?? [])
           if (!allowed.test(word)) found.add(`${name}: ${word}`);
       }
     }
