@@ -22,11 +22,11 @@ export function startCrew({ threads }: CreateArchiveOptions): Thread[] {
   return startThreads({ ...crew, count: crew.count + 1 });
 }
 
-/** Opens the roots of the volumes and takes the threads of a capture; both are gone when it settles. */
+/** Opens the roots of the volumes and starts the threads of a capture, unless they are `started` already; both are gone when it settles. */
 export async function withCapture<T>(
   options: CreateArchiveOptions,
   work: (run: CaptureRun) => Promise<T>,
-  crew: () => Thread[] = () => startCrew(options),
+  started?: Thread[],
 ): Promise<T> {
   const volumes: ScanVolume[] = [];
   try {
@@ -35,7 +35,7 @@ export async function withCapture<T>(
       if (root !== null) volumes.push({ index, root: openDirectory(root), links, exclude: excludedNames(volume) });
     }
     stopIfAborted(options.signal);
-    return await useThreads(crew(), options.signal, ([scanner, ...packers]) =>
+    return await useThreads(started ?? startCrew(options), options.signal, ([scanner, ...packers]) =>
       work({ volumes, scanner: scanner as Thread, packers }),
     );
   } catch (error) {

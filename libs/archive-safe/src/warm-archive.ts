@@ -123,11 +123,7 @@ class PackedBefore implements WarmArchive {
     if (this.#spent) return undefined;
     try {
       if (requestOf(options) !== this.#request) return undefined;
-      return await withCapture(
-        options,
-        (run) => this.#finish(options, run),
-        () => this.#crew,
-      );
+      return await withCapture(options, (run) => this.#finish(options, run), this.#crew);
     } catch (error) {
       throw forgeError(error);
     } finally {
