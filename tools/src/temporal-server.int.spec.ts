@@ -104,6 +104,20 @@ describe('the embedded Temporal server', () => {
     }
   });
 
+  it('is started again when another program was quicker at one of the ports it takes while it starts', async () => {
+    const folder = temporaryFolder();
+    const unlucky = path.join(folder, 'temporal');
+    const words = "can't set frontend port 7233: listen tcp 127.0.0.1:7233: bind: address already in use";
+    fs.writeFileSync(
+      unlucky,
+      `#!/bin/sh\nif mkdir '${folder}/once'; then echo "${words}" >&2; exit 1; fi\nexec '${binary}' "$@"\n`,
+      { mode: 0o755 },
+    );
+    const { record } = await ensureTemporalServer(unlucky, plan);
+    expect(await isTemporalServing(record.address)).toBe(true);
+    expect(findLivingTemporal(plan)?.pid).toBe(record.pid);
+  });
+
   it('is gone after stopping', async () => {
     const { record } = await ensureTemporalServer(binary, plan);
     expect(await stopTemporalServer(plan)).toBe(true);

@@ -37,6 +37,7 @@ export interface TemporalPlan {
 const LOOPBACK = '127.0.0.1';
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
+const START_TRIES = 3;
 
 export function planTemporal(dataDir: string, namespace: string): TemporalPlan {
   return {
@@ -148,8 +149,32 @@ async function choosePorts(plan: TemporalPlan, ports: 'same' | 'any'): Promise<r
   return [port, uiPort];
 }
 
+/** It takes further ports of its own while it starts, and another program may be quicker at one: then it is started again. */
 async function launch(binary: string, plan: TemporalPlan, wanted: 'same' | 'any'): Promise<TemporalRecord> {
-  const [port, uiPort] = await choosePorts(plan, wanted);
+  for (let tries = 1; ; tries += 1) {
+    const result = await launchOnce(binary, plan, await choosePorts(plan, wanted));
+    if (typeof result !== 'string') return result;
+    const log = readLog(plan.logFile);
+    if (tries < START_TRIES && log.some((line) => line.includes('address already in use'))) continue;
+    throw new ProvisionError({
+      code: 'TEMPORAL_FAILED',
+      what: 'the embedded Temporal server does not start',
+      why: result,
+      getIt: [
+        `read ${plan.logFile}`,
+        `if the database came from another version: mv ${plan.dbFile} ${plan.dbFile}.old (running operations are then settled from the journal)`,
+      ],
+      log,
+    });
+  }
+}
+
+/** Resolves with what went wrong when it does not serve; nothing of it runs then. */
+async function launchOnce(
+  binary: string,
+  plan: TemporalPlan,
+  [port, uiPort]: readonly [number, number],
+): Promise<TemporalRecord | string> {
   fs.mkdirSync(path.dirname(plan.dbFile), { recursive: true, mode: 0o700 });
   fs.mkdirSync(path.dirname(plan.logFile), { recursive: true, mode: 0o700 });
   const log = fs.openSync(plan.logFile, 'w', 0o600);
@@ -192,16 +217,7 @@ async function launch(binary: string, plan: TemporalPlan, wanted: 'same' | 'any'
     }
     await stopProcess(identity, 'SIGKILL', STOP_TIMEOUT_MS);
   }
-  throw new ProvisionError({
-    code: 'TEMPORAL_FAILED',
-    what: 'the embedded Temporal server does not start',
-    why: ended ?? `no answer after ${START_TIMEOUT_MS / 1000} s`,
-    getIt: [
-      `read ${plan.logFile}`,
-      `if the database came from another version: mv ${plan.dbFile} ${plan.dbFile}.old (running operations are then settled from the journal)`,
-    ],
-    log: readLog(plan.logFile),
-  });
+  return ended ?? `no answer after ${START_TIMEOUT_MS / 1000} s`;
 }
 
 /** Stops the server of `plan` if one lives. Gives the file back whole: SIGTERM first, SIGKILL after 20 s (it recovers from that too). */

@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import net from 'node:net';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Connection } from '@temporalio/client';
+import { freePort } from '../src/demo/free-port.ts';
 
 /** A Temporal dev server with a database file, which tests stop, kill and rob of its database. */
 export class TemporalServer {
@@ -18,27 +19,48 @@ export class TemporalServer {
     this.address = `127.0.0.1:${port}`;
   }
 
-  /** A free port is chosen; nothing runs yet. @throws when TEMPORAL_CLI is not set */
+  /** A free port is chosen below those that Linux gives to whoever asks for any; nothing runs yet. */
   static async create(): Promise<TemporalServer> {
-    return new TemporalServer(await freePort());
+    return new TemporalServer(await freePort('127.0.0.1', randomInt(20_000, 32_000)));
   }
 
+  /** Serves when it resolves. @throws with its last words */
   async start(): Promise<void> {
     const cli = process.env['TEMPORAL_CLI'];
     if (!cli) throw new Error('TEMPORAL_CLI is not set: run these tests with `npm test`, which provides a server');
-    const file = path.join(this.#folder, 'temporal.db');
+    const limit = Date.now() + 30_000;
+    let problem = this.#launch(cli);
+    while (!(await this.#serves())) {
+      const words = problem();
+      // It takes further ports while it starts, and another program may be quicker at one.
+      if (words?.includes('address already in use')) problem = this.#launch(cli);
+      else if (words !== null || Date.now() > limit) throw new Error(`Temporal does not serve: ${words ?? 'silent'}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Gives how the process ended, null while it lives. */
+  #launch(cli: string): () => string | null {
     const args = ['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(this.#port)];
-    args.push('--db-filename', file, '--log-level', 'never');
-    this.#process = spawn(cli, args, { stdio: 'ignore' });
-    for (const limit = Date.now() + 30_000; ;) {
-      try {
-        const connection = await Connection.connect({ address: this.address, connectTimeout: '1s' });
-        await connection.close();
-        return;
-      } catch (error) {
-        if (Date.now() > limit || this.#process.exitCode !== null) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
+    args.push('--db-filename', path.join(this.#folder, 'temporal.db'), '--log-level', 'error');
+    const logFile = path.join(this.#folder, 'log');
+    const log = openSync(logFile, 'w');
+    const child = spawn(cli, args, { stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.#process = child;
+    return () => {
+      if (child.exitCode === null && child.signalCode === null) return null;
+      return `ended with ${child.exitCode ?? child.signalCode}: ${readFileSync(logFile, 'utf8').slice(-1_000)}`;
+    };
+  }
+
+  async #serves(): Promise<boolean> {
+    try {
+      const connection = await Connection.connect({ address: this.address, connectTimeout: '1s' });
+      await connection.close();
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -60,14 +82,4 @@ export class TemporalServer {
     await this.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -40,16 +41,21 @@ export function temporaryFolder(name: string): string {
   return fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), `tf-e2e-${name}-`));
 }
 
+/** Below the ports that Linux gives to whoever asks for any (from 32768 on): it stays ours while its server is away. */
 export async function freePort(): Promise<number> {
-  const probe = net.createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = probe.address() as net.AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
+  for (let tries = 0; tries < 200; tries++) {
+    const port = randomInt(10_000, 32_768);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('200 ports in a row are taken');
 }
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = net.createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
 
 /** The environment of a child: ours without settings of the product and without what Jest put in. */
 export function childEnvironment(extra: Readonly<Record<string, string>>): Record<string, string> {

@@ -34,16 +34,21 @@ export class TemporalServer {
 
   async up(): Promise<void> {
     if (this.#process?.isAlive) return;
-    this.#process = new OwnProcess(
-      required('TEMPORAL_CLI'),
-      // prettier-ignore
-      ['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(this.#port), '--namespace', NAMESPACE,
+    const launch = (): OwnProcess =>
+      new OwnProcess(
+        required('TEMPORAL_CLI'),
+        // prettier-ignore
+        ['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(this.#port), '--namespace', NAMESPACE,
         '--db-filename', this.#databaseFile, '--log-level', 'error'],
-      { env: childEnvironment({}), logFile: path.join(this.#folder, 'log') },
-    );
-    await eventually('Temporal serves', async () =>
-      (await this.cli(['operator', 'cluster', 'health'])).includes('SERVING'),
-    );
+        { env: childEnvironment({}), logFile: path.join(this.#folder, 'log') },
+      );
+    this.#process = launch();
+    await eventually('Temporal serves', async () => {
+      // It takes further ports while it starts, and another program may be quicker at one.
+      if (this.#process?.isAlive === false && this.#process.log().includes('address already in use'))
+        this.#process = launch();
+      return (await this.cli(['operator', 'cluster', 'health'])).includes('SERVING');
+    });
   }
 
   async kill(): Promise<void> {
