@@ -34,6 +34,10 @@ export function launchWishes(entry: string): LaunchWishes {
   return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { config?: LaunchWishes }).config ?? {};
 }
 
+/** As `compile-cache.mjs` for our own processes: a start takes a fifth less. Node writes it when the server has stopped. */
+const compileCache = (checkout: string): string =>
+  path.join(checkout, 'node_modules', '.cache', 'tiny-forge', 'compiled');
+
 /**
  * Starts the server in a session of its own, so that Ctrl-C in the terminal reaches only us and the order of the end is ours.
  * Its output is the terminal's own. The IPC channel closes when we die, by SIGKILL too: the server then ends gracefully by itself.
@@ -42,7 +46,7 @@ export function startServer(entry: string, env: NodeJS.ProcessEnv, cwd: string):
   const { nodeFlags = [], environment = {} } = launchWishes(entry);
   const child: ChildProcess = spawn(process.execPath, [...nodeFlags, entry], {
     cwd,
-    env: { ...environment, ...env },
+    env: { NODE_COMPILE_CACHE: compileCache(cwd), ...environment, ...env },
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

@@ -77,7 +77,7 @@ export async function browseArchive(file: string, options: BrowseArchiveOptions)
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(rethrow);
   const [thread] = startThreads(crewOf(options.threads ?? 1)) as [Thread];
   const release = async (): Promise<void> => {
-    await thread.end();
+    await thread.rest();
     await handle.close();
   };
   try {
@@ -87,6 +87,7 @@ export async function browseArchive(file: string, options: BrowseArchiveOptions)
     const table = decodeTable(Buffer.from(payload));
     return new OpenBrowse(thread, table, size, await readManifest(thread, table), release);
   } catch (error) {
+    await thread.end();
     await release();
     throw forgeError(error);
   }

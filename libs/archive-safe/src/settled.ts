@@ -71,12 +71,30 @@ async function syncFileSystem(directory: number, signal: AbortSignal | undefined
   }
 }
 
+let priorityBefore: number | undefined;
+
 /** The lowest priority for this thread, for the processor and with it for disks; the calling thread stays as it is. */
 export function makeWay(): void {
   if (isMainThread) return;
   try {
-    os.setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), os.constants.priority.PRIORITY_LOW);
+    const thread = threadId();
+    priorityBefore ??= os.getPriority(thread);
+    os.setPriority(thread, os.constants.priority.PRIORITY_LOW);
   } catch {
     // A wish, no condition.
   }
 }
+
+/** Whether this thread has its priority again. Only who may raise one can have it back. */
+export function takePlaceAgain(): boolean {
+  if (priorityBefore === undefined) return true;
+  try {
+    os.setPriority(threadId(), priorityBefore);
+    priorityBefore = undefined;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const threadId = (): number => Number(readlinkSync('/proc/thread-self').split('/').at(-1));

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';
 
-type Collect = (options: { type: 'minor'; execution: 'sync' }) => void;
+type Collect = (options: { type: 'minor' | 'major'; execution: 'sync' }) => void;
 
 const collectEvery = 12 << 20;
 let collect: Collect | null | undefined;
@@ -17,9 +17,18 @@ export function countShortLived(size: number): void {
   if (isMainThread) return;
   bytes += size;
   if (bytes < collectEvery) return;
+  run('minor');
+}
+
+/** What this thread made and does not need any more is given back now; nothing on the main thread. */
+export function collectGarbage(): void {
+  if (!isMainThread) run('major');
+}
+
+function run(type: 'minor' | 'major'): void {
   bytes = 0;
   if (collect === undefined) collect = findCollect();
-  collect?.({ type: 'minor', execution: 'sync' });
+  collect?.({ type, execution: 'sync' });
 }
 
 function findCollect(): Collect | null {

@@ -22,6 +22,24 @@ export interface Thread {
     transfer?: Transferable[],
   ): Promise<Awaited<ReturnType<Operations[N]>>>;
   end(): Promise<void>;
+  /** After work that went well: the thread gives back what it holds and waits for the next operation; where it cannot, it ends. */
+  rest(): Promise<void>;
+}
+
+/**
+ * Threads between two operations. To start one costs about 0.15 s of processor, and a restore is a dozen of operations. They do not
+ * keep the process alive, and end after a while.
+ */
+const resting: WorkerThread[] = [];
+const restMs = 30_000;
+/** As many as one operation takes. */
+const mostResting = Math.min(2, availableParallelism()) + 1;
+
+/** Ends the threads that rest now; resolves with their number. */
+export async function endRestingThreads(): Promise<number> {
+  const all = [...resting];
+  await Promise.all(all.map((thread) => thread.end()));
+  return all.length;
 }
 
 /** The calling thread itself: nothing to start, but it does not respond while a call runs. */
@@ -43,13 +61,50 @@ class CallingThread implements Thread {
   async end(): Promise<void> {
     await this.#operations.release();
   }
+
+  rest(): Promise<void> {
+    return this.end();
+  }
 }
 
-class WorkerThread implements Thread {
+/** A worker thread for one operation: what is called after its end or rest fails, whoever has the worker then. */
+class LentThread implements Thread {
+  readonly #worker: WorkerThread;
+  #over: Promise<void> | undefined;
+
+  constructor(worker: WorkerThread) {
+    this.#worker = worker;
+  }
+
+  get load(): number {
+    return this.#over === undefined ? this.#worker.load : 0;
+  }
+
+  async call<N extends OperationName>(
+    name: N,
+    args: Parameters<Operations[N]>,
+    transfer?: Transferable[],
+  ): Promise<Awaited<ReturnType<Operations[N]>>> {
+    if (this.#over !== undefined) throw cancelled();
+    return this.#worker.call(name, args, transfer);
+  }
+
+  /** Resolves when the thread has really ended; a system call it is in is waited for. */
+  end(): Promise<void> {
+    return (this.#over ??= this.#worker.end());
+  }
+
+  rest(): Promise<void> {
+    return (this.#over ??= this.#worker.rest());
+  }
+}
+
+class WorkerThread {
   #worker: Worker;
   #waiting = new Map<number, Waiting>();
   #nextId = 0;
   #failure: Error | undefined;
+  #rested: NodeJS.Timeout | undefined;
 
   constructor() {
     this.#worker = new Worker(entry, { resourceLimits: { maxYoungGenerationSizeMb: 4 } });
@@ -75,9 +130,25 @@ class WorkerThread implements Thread {
     });
   }
 
-  /** Resolves when the thread has really ended; a system call it is in is waited for. */
   async end(): Promise<void> {
+    this.takeUp();
     await this.#worker.terminate();
+  }
+
+  async rest(): Promise<void> {
+    const isFit = this.load === 0 && (await this.call('release', []).catch(() => false));
+    if (!isFit || resting.length >= mostResting) return this.end();
+    resting.push(this);
+    this.#worker.unref();
+    this.#rested = setTimeout(() => void this.end(), restMs).unref();
+  }
+
+  takeUp(): void {
+    if (this.#rested === undefined) return;
+    clearTimeout(this.#rested);
+    this.#rested = undefined;
+    resting.splice(resting.indexOf(this), 1);
+    this.#worker.ref();
   }
 
   #settle(reply: ThreadReply): void {
@@ -89,6 +160,7 @@ class WorkerThread implements Thread {
 
   #fail(error: Error): void {
     this.#failure ??= error;
+    this.takeUp();
     for (const waiting of this.#waiting.values()) waiting.reject(this.#failure);
     this.#waiting.clear();
   }
@@ -104,14 +176,20 @@ export function crewOf(threads: number = Math.min(2, availableParallelism())): C
   return threads === 0 ? { count: 1, where: 'here' } : { count: threads, where: 'workers' };
 }
 
-/** Threads that live until their `end`, which is the caller's to call. */
+/** Threads that live until their `end` or `rest`, which is the caller's to call. */
 export function startThreads({ count, where }: Crew): Thread[] {
-  return Array.from({ length: count }, () => (where === 'here' ? new CallingThread() : new WorkerThread()));
+  return Array.from({ length: count }, () => (where === 'here' ? new CallingThread() : lentThread()));
+}
+
+function lentThread(): LentThread {
+  const worker = resting.at(-1) ?? new WorkerThread();
+  worker.takeUp();
+  return new LentThread(worker);
 }
 
 /**
- * Runs `work` with `count` threads, or on the calling one. It settles only when every thread has ended, whether `work` returned, threw or `signal`
- * was aborted; then nothing of ours reads or writes any more.
+ * Runs `work` with `count` threads, or on the calling one. It settles only when every thread rests or has ended, whether `work` returned, threw or
+ * `signal` was aborted; then nothing of ours reads or writes any more.
  */
 export async function withThreads<T>(
   crew: Crew,
@@ -122,7 +200,7 @@ export async function withThreads<T>(
   return useThreads(startThreads(crew), signal, work);
 }
 
-/** The same with threads that were started before; it ends them too. */
+/** The same with threads that were started before. */
 export async function useThreads<T>(
   threads: Thread[],
   signal: AbortSignal | undefined,
@@ -132,10 +210,12 @@ export async function useThreads<T>(
     for (const thread of threads) void thread.end();
   };
   signal?.addEventListener('abort', onAbort, { once: true });
+  let isGood = false;
   try {
     stopIfAborted(signal);
     const result = await work(threads);
     stopIfAborted(signal);
+    isGood = true;
     return result;
   } catch (error) {
     // A thread that was ended only knows that it was: what ended it says why.
@@ -143,7 +223,7 @@ export async function useThreads<T>(
     throw error;
   } finally {
     signal?.removeEventListener('abort', onAbort);
-    await Promise.all(threads.map((thread) => thread.end()));
+    await Promise.all(threads.map((thread) => (isGood ? thread.rest() : thread.end())));
   }
 }
 

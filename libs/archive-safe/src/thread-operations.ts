@@ -28,7 +28,8 @@ import { removeTreeTask, type TreeIdentity } from './remove-task.ts';
 import type { PackJob } from './job-cutter.ts';
 import { rescanned } from './rescan-task.ts';
 import { Scan, type ScanVolume } from './scan-task.ts';
-import { makeWay, markOf, type SettledRule } from './settled.ts';
+import { makeWay, markOf, takePlaceAgain, type SettledRule } from './settled.ts';
+import { collectGarbage } from './short-lived.ts';
 import { SpaceWatch, type SpaceRule } from './space-watch.ts';
 import type { WarmSegment } from './warm-segments.ts';
 
@@ -69,11 +70,18 @@ export function createOperations() {
     state.kept?.of(need(state.reader), volume) ?? noFiles(need(state.reader), volume);
   const search = (): IndexSearch => (state.search ??= new IndexSearch(need(state.reader)));
   return {
-    /** Gives back what calls of this thread hold; a thread that ends gives back all it holds by itself. */
-    async release(): Promise<void> {
-      state.scan?.close();
-      state.packer?.close();
-      await state.listing?.return();
+    /**
+     * Gives back what calls of this thread hold, and forgets them; a thread that ends gives back all it holds by itself. Resolves
+     * with whether it is as good as a new one.
+     */
+    async release(): Promise<boolean> {
+      const { scan, packer, listing } = state;
+      for (const key of Object.keys(state) as (keyof ThreadState)[]) delete state[key];
+      scan?.close();
+      packer?.close();
+      await listing?.return();
+      collectGarbage();
+      return takePlaceAgain();
     },
     scanOpen(volumes: ScanVolume[]): void {
       state.scan = new Scan(volumes);

@@ -21,6 +21,7 @@ import { createArchive, extractVolumes, readIndex, verifyArchive, warmArchive, t
 import { deadSpans } from './dead-segment.ts';
 import { markOf } from './settled.ts';
 import { emptyDir, listTree, openDescriptors, scratch } from './testing/trees.ts';
+import { endRestingThreads } from './thread-crew.ts';
 
 jest.setTimeout(120_000);
 const { dir: base, done } = scratch();
@@ -167,9 +168,10 @@ describe('a pass that is of no use', () => {
     expect(readdirSync(work)).toEqual(['tree']);
   });
 
-  test('its threads wait for the capture, and end with it or without it', async () => {
+  test('its threads wait for the capture, and rest after it or without it', async () => {
     const threads = (): number => readdirSync('/proc/self/task').length;
     await (await warmed())?.discard(); // Node's own threads for file calls start at the first of them
+    await endRestingThreads();
     const before = threads();
     for (const end of [
       async (warm: WarmArchive | undefined) => warm?.discard(),
@@ -179,6 +181,7 @@ describe('a pass that is of no use', () => {
       const warm = await warmed({ threads: 1 });
       expect(threads()).toBe(before + 2);
       await end(warm);
+      expect(await endRestingThreads()).toBe(2);
       expect(threads()).toBe(before);
     }
   });

@@ -34,7 +34,9 @@ export async function warmArchive(options: CreateArchiveOptions & WarmRules): Pr
   if ((options.codec ?? 'zstd') !== 'zstd') return undefined;
   let pass: PackedBefore | undefined;
   try {
-    return await withCapture(options, async (run) => (pass = await packAhead(options, run)));
+    await withCapture(options, async (run) => (pass = await packAhead(options, run)));
+    pass?.startThreads();
+    return pass;
   } catch (error) {
     // Aborted when all was packed.
     await pass?.discard();
@@ -106,8 +108,8 @@ class PackedBefore implements WarmArchive {
   readonly #file: string;
   readonly #handle: FileHandle;
   readonly #packed: Packed;
-  /** Started while the app still runs: three threads take longer to start than a few files to pack. */
-  readonly #crew: Thread[];
+  readonly #options: CreateArchiveOptions;
+  #crew: Thread[] = [];
   #spent = false;
 
   constructor(options: CreateArchiveOptions, volumes: readonly ScanVolume[], handle: FileHandle, packed: Packed) {
@@ -116,7 +118,12 @@ class PackedBefore implements WarmArchive {
     this.#file = options.file;
     this.#handle = handle;
     this.#packed = packed;
-    this.#crew = startCrew(options);
+    this.#options = options;
+  }
+
+  /** While the app still runs: three threads take longer to start than a few files to pack. Those of the pass come first. */
+  startThreads(): void {
+    this.#crew = startCrew(this.#options);
   }
 
   async finish(options: CreateArchiveOptions): Promise<CreatedArchive | undefined> {
@@ -152,7 +159,7 @@ class PackedBefore implements WarmArchive {
   async discard(): Promise<void> {
     if (this.#spent) return;
     this.#spent = true;
-    await Promise.all(this.#crew.map((thread) => thread.end()));
+    await Promise.all(this.#crew.map((thread) => thread.rest()));
     await removePartial(this.#file, this.#handle);
   }
 }
