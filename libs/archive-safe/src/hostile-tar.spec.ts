@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -7,6 +7,7 @@ import { checkTar, extractTar, extractVolumes, importArchive, listTar, removeTre
 import { dir, EOF, file as tarFile, hdr } from './testing/tar-bytes.ts';
 import { entry, sealArchive, tarOf } from './testing/seal-archive.ts';
 import { emptyDir, listTree, scratch, shell } from './testing/trees.ts';
+import { endRestingThreads } from './thread-crew.ts';
 import { streamVectors, takenVectors, treeVectors } from './testing/vectors.ts';
 
 jest.setTimeout(120_000);
@@ -34,6 +35,8 @@ beforeAll(() => {
   );
   canary = victimNow();
 });
+// One that rests has descriptors of its own loop, and would end while another test counts.
+afterEach(async () => void (await endRestingThreads()));
 afterAll(done);
 
 /** What each way of reading a foreign tar says; nothing but the upload and the victim is there afterwards. */
