@@ -33,8 +33,10 @@ export class TemporalServer {
     while (!(await this.#serves())) {
       const words = problem();
       // It takes further ports while it starts, and another program may be quicker at one.
-      if (words?.includes('address already in use')) problem = this.#launch(cli);
-      else if (words !== null || Date.now() > limit) throw new Error(`Temporal does not serve: ${words ?? 'silent'}`);
+      const lostPort = words?.includes('address already in use') === true;
+      if (Date.now() > limit || (words !== null && !lostPort))
+        throw new Error(`Temporal does not serve: ${words ?? 'silent'}`);
+      if (lostPort) problem = this.#launch(cli);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -114,7 +114,6 @@ export class Stack {
       cwd: checkout,
       logFile: path.join(this.folder, 'server.log'),
       env: childEnvironment({
-        NODE_COMPILE_CACHE: path.join(checkout, 'node_modules', '.cache', 'tiny-forge', 'compiled'),
         ...launchWishes.environment,
         TINY_FORGE_DATA: this.dataDir,
         TINY_FORGE_PORT: String(this.port),

@@ -42,6 +42,7 @@ export { type TreeIdentity } from './remove-task.ts';
 export { receiveArchive, type ReceiveArchiveOptions, type ReceivedArchive } from './receive-archive.ts';
 export { type SpaceRule } from './space-watch.ts';
 export { type TimeLimits } from './time-limits.ts';
+export { endRestingThreads } from './thread-crew.ts';
 export { measureTree, removeTree, type MeasureTreeOptions, type RemoveTreeOptions } from './trees.ts';
 export { verifyArchive, type VerifiedArchive, type VerifyArchiveOptions } from './verify-archive.ts';
 export { warmArchive, type WarmRules } from './warm-archive.ts';

@@ -35,7 +35,7 @@ export async function warmArchive(options: CreateArchiveOptions & WarmRules): Pr
   let pass: PackedBefore | undefined;
   try {
     await withCapture(options, async (run) => (pass = await packAhead(options, run)));
-    pass?.startThreads();
+    pass?.startThreads(options);
     return pass;
   } catch (error) {
     // Aborted when all was packed.
@@ -108,7 +108,6 @@ class PackedBefore implements WarmArchive {
   readonly #file: string;
   readonly #handle: FileHandle;
   readonly #packed: Packed;
-  readonly #options: CreateArchiveOptions;
   #crew: Thread[] = [];
   #spent = false;
 
@@ -118,12 +117,11 @@ class PackedBefore implements WarmArchive {
     this.#file = options.file;
     this.#handle = handle;
     this.#packed = packed;
-    this.#options = options;
   }
 
   /** While the app still runs: three threads take longer to start than a few files to pack. Those of the pass come first. */
-  startThreads(): void {
-    this.#crew = startCrew(this.#options);
+  startThreads(options: CreateArchiveOptions): void {
+    this.#crew = startCrew(options);
   }
 
   async finish(options: CreateArchiveOptions): Promise<CreatedArchive | undefined> {
